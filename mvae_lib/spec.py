@@ -8,9 +8,7 @@ import dataclasses
 import json
 import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
-
-T = TypeVar("T")
+from typing import Any, Literal
 
 
 class _Checked:
@@ -132,7 +130,7 @@ class RunSpec:
         return _build(cls, json.loads(text))
 
 
-def _build(kind: type[T], raw: Any) -> T:
+def _build(kind: Any, raw: Any) -> Any:
     """JSON value -> the dataclass, tuple or scalar that a type hint asks for."""
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
@@ -141,7 +139,7 @@ def _build(kind: type[T], raw: Any) -> T:
         except (KeyError, TypeError) as error:
             raise ValueError(f"{kind.__name__} cannot be read from JSON with keys {sorted(raw)}: {error}.") from None
     if typing.get_origin(kind) is tuple:
-        return tuple(_build(typing.get_args(kind)[0], item) for item in raw)  # type: ignore[return-value]
+        return tuple(_build(typing.get_args(kind)[0], item) for item in raw)
     return raw
 
 
