@@ -1,0 +1,133 @@
+"""Training: it learns, it goes on exactly where it stopped, and it stops when it should."""
+
+import dataclasses
+import json
+
+import pandas as pd
+import pytest
+import torch
+from mvae_lib import checkpoint, evaluate, train
+from mvae_lib.spec import RunSpec
+from safetensors.torch import load_file
+from small import run, triplets
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    model, history = train.fit(run(patience=3), triplets(), triplets("val"), tmp_path / "run", bar=False)
+    return model, history, tmp_path / "run"
+
+
+def test_it_learns(fitted):
+    _, history, _ = fitted
+    objective = history[history["split"] == "train"].groupby("epoch")["reported_bound"].sum()
+    assert objective.iloc[-1] < 0.8 * objective.iloc[0] and len(objective) == 4
+    assert set(history["subset"]) == {"m1", "m2", "m3", "m1,m2", "m1,m3", "m2,m3", "m1,m2,m3"} and set(history["split"]) == {"train", "val"}
+
+
+@pytest.mark.parametrize("options", [{"amsgrad": True, "beta_epochs": 3}, {"precision": "bfloat16"}, {"rebuild": "given"}])
+def test_resuming_is_exact(tmp_path, options):
+    """4 epochs = 2 epochs + resume + 2: every weight, every optimiser slot, every history row."""
+    train.fit(run(**options), triplets(), triplets("val"), tmp_path / "whole", bar=False)
+    for epochs in (2, 4):
+        train.fit(run(**options, epochs=epochs), triplets(), triplets("val"), tmp_path / "halves", bar=False)
+    whole, halves = (load_file(tmp_path / name / "state.safetensors") for name in ("whole", "halves"))
+    assert whole.keys() == halves.keys() and any(k.startswith("optimizer") for k in whole)
+    assert all(torch.equal(whole[key], halves[key]) for key in whole)
+    a, b = (pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("whole", "halves"))
+    pd.testing.assert_frame_equal(a, b)
+
+
+def test_an_interrupt_keeps_the_epochs_done(tmp_path, monkeypatch, capsys):
+    calls, real = [], train.step
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == 7:  # in the third epoch of three steps
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(train, "step", interrupted)
+    _, history = train.fit(run(), triplets(), None, tmp_path / "run", bar=False)
+    assert history["epoch"].max() == 2 and "goes on from there" in capsys.readouterr().out
+    monkeypatch.setattr(train, "step", real)
+    train.fit(run(), triplets(), None, tmp_path / "run", bar=False)
+    train.fit(run(), triplets(), None, tmp_path / "whole", bar=False)
+    ends = [load_file(tmp_path / name / "weights.safetensors") for name in ("run", "whole")]
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+
+
+def test_beta_rises_step_by_step_from_zero():
+    spec = run(beta=0.5, beta_epochs=200).train
+    assert [train.beta_at(spec, s, 375) for s in (0, 375 * 100, 375 * 200, 375 * 400)] == [0, 0.25, 0.5, 0.5]
+    assert train.beta_at(run().train, 0, 375) == 1.0
+
+
+def test_stops_after_patience_epochs_without_min_delta():
+    spec = dataclasses.replace(run().train, patience=2, min_delta=0.1)
+
+    def history(*objectives):
+        return pd.DataFrame({"epoch": range(len(objectives)), "split": "val", "reported_bound": objectives})
+
+    assert not train.stopped(history(5.0, 4.0, 3.99), spec)
+    assert train.stopped(history(5.0, 4.0, 3.99, 3.95), spec)  # each better by less than 0.1 than the best that counted
+    assert not train.stopped(history(5.0, 4.0, 4.1, 3.8, 3.9), spec)
+    assert not train.stopped(history(5.0, 6.0, 7.0, 8.0), dataclasses.replace(spec, patience=0))
+
+
+def test_refuses_a_folder_of_another_run(fitted):
+    _, _, folder = fitted
+    with pytest.raises(ValueError, match="holds another run.*train.learning_rate"):
+        train.fit(run(learning_rate=0.1), triplets(), None, folder, bar=False)
+    with pytest.raises(ValueError, match="nothing|no triplets to watch"):
+        train.fit(run(patience=2), triplets(), None, folder, bar=False)
+
+
+def test_a_diverging_run_says_so_and_keeps_the_last_good_epoch(tmp_path):
+    bad = run(learning_rate=1e9, precision="float32")
+    with pytest.raises(FloatingPointError, match="not finite.*learning rate"):
+        train.fit(bad, triplets(), None, tmp_path / "run", bar=False)
+
+
+def test_a_run_folder_loads_as_it_was_trained(fitted):
+    model, history, folder = fitted
+    loaded = checkpoint.load(folder)
+    x, _ = triplets().gather(slice(5))
+    assert torch.equal(loaded.reconstruct(x)["farsi"], model.reconstruct(x)["farsi"])
+    assert (loaded.spec, loaded.epochs, loaded.beta) == (model.spec, 4, model.beta) and not loaded.training
+    assert loaded.card["source"] == "stand-in" and {"spec.json", "card.json", "history.csv"} <= {p.name for p in folder.iterdir()}
+
+
+def test_shipping_halves_the_weights_and_keeps_what_exploring_needs(fitted, tmp_path, monkeypatch):
+    model, _, folder = fitted
+    monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path / "pretrained")
+    path = checkpoint.ship(folder, evaluate.describe(model, triplets("test"), per_digit=2))
+    assert {p.name for p in path.parent.iterdir()} == {"small.safetensors", "small.json", "small.csv"}
+    assert all(t.dtype == torch.float16 for t in load_file(path).values())
+    shipped = checkpoint.load("small")
+    x, _ = triplets().gather(slice(5))
+    torch.testing.assert_close(shipped.reconstruct(x)["farsi"], model.reconstruct(x)["farsi"], rtol=0, atol=5e-3)
+    examples = shipped.card["examples"]
+    assert len(examples["label"]) == 20 and all(torch.tensor(m).shape == (20, 8) for m in examples["posterior_mean"].values())
+    x, y = triplets("test").gather(examples["place"])
+    assert y.tolist() == examples["label"]
+    torch.testing.assert_close(torch.tensor(examples["posterior_mean"]["m1,m3"]), model.posterior({k: x[k] for k in ("farsi", "speech")}).mean, atol=1e-4, rtol=0)
+    assert RunSpec.from_json(json.dumps(json.loads(path.with_suffix(".json").read_text())["spec"])) == model.spec
+
+
+def test_nothing_of_that_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="'nowhere' is no shipped run"):
+        checkpoint.load("nowhere")
+
+
+def test_a_crash_while_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "weights"
+    path.write_text("old")
+
+    def half(part):
+        part.write_text("ne")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.write(path, half)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
