@@ -1,0 +1,57 @@
+# The study's commands; `make` alone lists them. Each sets up .venv first, can be run twice, and leaves the checkout clean
+# (results go to data/out/, which git ignores) - except `make refresh`, which renews what is committed.
+
+PYTHON ?= python3.11
+PROFILE ?= laptop
+PY := .venv/bin/python
+IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
+
+.DEFAULT_GOAL := help
+.PHONY: help study test lab data figures refresh
+
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+study: .venv/.stamp ## run every notebook, in order, into data/out/ (PROFILE=smoke, laptop or full; laptop unless told)
+	@echo "study: running the notebooks, profile $(PROFILE)"
+	@$(PY) notebooks/run.py --profile $(PROFILE)
+
+test: .venv/.stamp ## lint, types, and every test
+	@echo "test: ruff"
+	@$(PY) -m ruff check
+	@echo "test: pyright"
+	@$(PY) -m pyright --pythonpath $(PY)
+	@echo "test: pytest"
+	@$(PY) -m pytest -q
+
+lab: .venv/.stamp ## open JupyterLab on the first notebook
+	@echo "lab: opening JupyterLab (Ctrl-C here ends it)"
+	@$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_environment_and_data.ipynb
+
+data: .venv/.stamp ## get the public data files and prepare the arrays of both presets
+	@echo "data: looking for the public files"
+	@$(PY) -m mvae_lib.data
+
+figures: .venv/.stamp ## redraw every figure from saved results into data/out/, no training
+	@echo "figures: redrawing from saved results"
+	@$(PY) -m mvae_lib.figures
+
+refresh: .venv/.stamp ## renew the committed notebooks and figures (real data only)
+	@echo "refresh: running the notebooks and renewing notebooks/ and figures/"
+	@$(PY) notebooks/run.py --refresh
+
+# The environment: Python 3.11, the lock's exact pins, and the study itself, editable.
+.venv/.stamp: requirements.lock pyproject.toml
+	@if ! $(PY) -c '$(IS_311)' 2>/dev/null; then \
+	    for py in $(PYTHON) python3 ''; do \
+	        [ -n "$$py" ] && "$$py" -c '$(IS_311)' 2>/dev/null && break; \
+	    done; \
+	    [ -n "$$py" ] || { echo "This study needs Python 3.11; neither '$(PYTHON)' nor 'python3' is that." \
+	        "Install it, or say where it is: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	    echo "setup: making .venv with $$py"; \
+	    "$$py" -m venv --clear .venv; \
+	fi
+	@echo "setup: installing the pinned packages into .venv (a minute or two, and more on a slow line)"
+	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
