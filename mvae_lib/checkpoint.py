@@ -48,9 +48,15 @@ def begin(folder: Path, run: RunSpec, card: dict[str, Any]) -> None:
         for part in (old, new):
             part["train"].update(epochs=None, patience=None)
         if old != new:
-            differ = [f"{part}.{key}" for part in ("data", "model", "train") for key in new[part] if new[part][key] != old[part].get(key)]
+            differ = [
+                f"{part}.{key}"
+                for part in ("data", "model", "train")
+                for key in new[part]
+                if new[part][key] != old[part].get(key)
+            ]
             raise ValueError(
-                f"{folder} holds another run (it differs in {', '.join(differ) or 'name'}); choose another name or seed, or delete the folder."
+                f"{folder} holds another run (it differs in {', '.join(differ) or 'name'}); "
+                "choose another name or seed, or delete the folder."
             )
         if json.loads((folder / "card.json").read_text())["source"] != card["source"]:
             raise ValueError(f"{folder} was trained on other data than {card['source']}; delete the folder to start again.")
@@ -128,7 +134,10 @@ def ship(folder: Path, described: dict[str, Any]) -> Path:
         described: what `mvae_lib.evaluate.describe` found, to let the run be explored where there are no data.
     """
     run = RunSpec.from_json((folder / "spec.json").read_text())
-    weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in load_file(folder / "weights.safetensors").items()}
+    weights = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(folder / "weights.safetensors").items()
+    }
     card = {"spec": json.loads(run.to_json()), **json.loads((folder / "card.json").read_text()), **described}
     path = PRETRAINED / f"{run.name}.safetensors"
     write(path, lambda part: save_file(weights, part, _metadata(folder / "weights.safetensors")))

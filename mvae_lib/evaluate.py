@@ -15,12 +15,14 @@ from mvae_lib.data import Triplets
 from mvae_lib.loss import columns, terms
 from mvae_lib.model import MVAE
 from mvae_lib.poe import subset_name, subsets
+from mvae_lib.spec import Modality
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REPORT_ORDER = ("m1", "m2", "m3", "m1,m2", "m2,m3", "m1,m3", "m1,m2,m3")
 """The order of combinations in the report's Table 2, and in everything here."""
+CLASS_MEAN, GLOBAL_MEAN, FLOOR = "class mean (train)", "global mean (train)", "floor"
 
 
 def combinations(n: int) -> list[str]:
@@ -37,7 +39,7 @@ def combination_table(
 
     Args:
         z: one seeded draw from each posterior (what the report measured), or the posterior mean.
-    Returns: a row a combination in the report's order, then the baselines ``class mean (train)`` (an oracle: it is told the label)
+    Returns: a row a combination in the report's order, then baselines: ``class mean (train)`` (an oracle: it is told the label)
         and ``global mean (train)``. Columns: ``accuracy`` (a fraction), ``reported_bound`` (recon + CE + beta KL, at the
         beta reached), ``neg_elbo`` (recon + KL), ``bce_*``, ``sse_*``, ``ce``, ``kl``; NaN where a baseline has no such thing.
         ``.attrs`` says the data's source and split.
@@ -47,31 +49,70 @@ def combination_table(
     import pandas as pd
 
     if triplets.recipe != model.spec.data:
-        raise ValueError(f"These triplets are of {triplets.recipe}; this model takes {model.spec.data}. Load them with recipe=model.spec.data.")
+        raise ValueError(
+            f"These triplets are of {triplets.recipe}; this model takes {model.spec.data}. Load them with recipe=model.spec.data."
+        )
     if triplets.source != model.card.get("source", triplets.source):
         raise ValueError(f"These triplets are {triplets.source}; this model was trained on {model.card['source']}.")
     if z not in ("sample", "mean"):
         raise ValueError(f"z is {z!r}; it takes 'sample' or 'mean'.")
-    spec = model.spec.model
-    device = model.present.device
+    spec, device = model.spec.model, model.present.device
     generator = torch.Generator(device).manual_seed(seed)
     everything = torch.ones_like(model.present)  # rebuild all, whatever the run trained for
-    means, floors = _Mean(), _Mean()
+    means = _Mean()
     for x, y in triplets.to(device).batches(batch_size, order_seed=None):
         noise = torch.zeros(len(everything), len(y), spec.latent, device=device)  # [S, B, D]
         out = model(x, noise.normal_(generator=generator) if z == "sample" else noise, everything)
         means.add(terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, out.targets).means(), len(y))
-        floors.add(_baselines(model, x, y), len(y))
     rows = columns(means.value(), spec.modalities, model.beta)
     names = [subset_name(subset) for subset in subsets(len(spec.modalities))]
-    table = pd.DataFrame({name: value.tolist() for name, value in rows.items()}, index=names)
-    nothing = {"accuracy": torch.full((2,), torch.nan), "ce": torch.full((2,), torch.nan), "kl": torch.full((2,), torch.nan)}
-    below = columns(nothing | floors.value(), spec.modalities, model.beta)
-    baselines = pd.DataFrame({k: v.tolist() for k, v in below.items()}, index=["class mean (train)", "global mean (train)"])
-    table = pd.concat([table.loc[combinations(len(spec.modalities))], baselines])
-    table.index.name = "given"
+    table = pd.DataFrame({name: value.tolist() for name, value in rows.items()}, index=names).loc[
+        combinations(len(spec.modalities))
+    ]
+    table = pd.concat([table, baselines(model, triplets, batch_size).drop(FLOOR)]).rename_axis("given")
     table.attrs.update(source=triplets.source, split=triplets.split)
     return table
+
+
+def baselines(model: MVAE, triplets: Triplets, batch_size: int = 1000) -> "pd.DataFrame":
+    """What a guess costs that looks at no modality at all, and what no guess can go below.
+
+    Returns: ``class mean (train)``: the training mean of the digit, an oracle that is told the label; ``global mean (train)``;
+        and the floor, each sample as its own guess: 0 where pixels are black or white, the pixels' entropy where they are grey.
+        Columns of `combination_table`; NaN in those that are not reconstructions.
+    """
+    import pandas as pd
+
+    means = _Mean()
+    for x, y in triplets.to(model.present.device).batches(batch_size, order_seed=None):
+        means.add({m.name: _guesses(m, model.card, x[m.name].flatten(1), y) for m in model.spec.model.modalities}, len(y))
+    none = torch.full((3,), torch.nan)
+    values = columns({"accuracy": none, "ce": none, "kl": none} | means.value(), model.spec.model.modalities, model.beta)
+    return pd.DataFrame({name: value.tolist() for name, value in values.items()}, index=[CLASS_MEAN, GLOBAL_MEAN, FLOOR])
+
+
+def _guesses(modality: Modality, card: dict[str, Any], x: Tensor, y: Tensor) -> Tensor:
+    """Mean loss of the three baselines on one batch ``[B, F]``: ``[3]``."""
+    by_class = torch.tensor(card["class_means"][modality.name], device=y.device).flatten(1)  # [classes, *shape] -> [classes, F]
+    overall = torch.tensor(card["global_means"][modality.name], device=y.device).flatten()
+    guess = torch.stack([by_class[y], overall.expand_as(x), x])  # -> [3, B, F]
+    if modality.likelihood == "gaussian":
+        return (guess - x).square().sum(-1).mean(-1)  # [3, B, F] -> [3]
+    guess[:2].clamp_(1e-4, 1 - 1e-4)  # a pixel never seen in training is not impossible: half of one in 5,000
+    return F.binary_cross_entropy(guess, x.expand_as(guess), reduction="none").sum(-1).mean(-1)  # [3, B, F] -> [3]
+
+
+def running_means(history: "pd.DataFrame") -> "pd.DataFrame":
+    """A run's training means over its last epoch, sampled z, weights still moving: what the report's Table 2 holds.
+
+    Returns: a row a combination in the report's order, with the columns of `combination_table`.
+    """
+    last = history[(history["split"] == "train") & (history["epoch"] == history["epoch"].max())].set_index("subset")
+    return (
+        last.loc[combinations(int(len(last) + 1).bit_length() - 1)]
+        .drop(columns=["epoch", "split", "beta", "seconds"])
+        .rename_axis("given")
+    )
 
 
 class _Mean:
@@ -89,25 +130,10 @@ class _Mean:
         return {name: value / self.n for name, value in self.sums.items()}
 
 
-def _baselines(model: MVAE, x: dict[str, Tensor], y: Tensor) -> dict[str, Tensor]:
-    """Loss of guessing the training mean of the class, and of everything: by modality ``[2]``."""
-    losses = {}
-    for modality in model.spec.model.modalities:
-        sample = x[modality.name].flatten(1)  # [B, *shape] -> [B, F]
-        by_class = torch.tensor(model.card["class_means"][modality.name], device=y.device).flatten(1)
-        overall = torch.tensor(model.card["global_means"][modality.name], device=y.device).flatten()
-        guess = torch.stack([by_class[y], overall.expand_as(sample)])  # -> [2, B, F]
-        if modality.likelihood == "bernoulli":
-            guess = guess.clamp(1e-4, 1 - 1e-4)  # a pixel never seen in training is not impossible: half of one in 5,000
-            loss = F.binary_cross_entropy(guess, sample.expand_as(guess), reduction="none")
-        else:
-            loss = (guess - sample).square()
-        losses[modality.name] = loss.sum(-1).mean(-1)  # [2, B, F] -> [2]
-    return losses
-
-
 @torch.no_grad()
-def posteriors(model: MVAE, triplets: Triplets, given: tuple[str, ...] | None = None, batch_size: int = 1000) -> tuple[Tensor, Tensor]:
+def posteriors(
+    model: MVAE, triplets: Triplets, given: tuple[str, ...] | None = None, batch_size: int = 1000
+) -> tuple[Tensor, Tensor]:
     """mu and logvar of q(z | given) for every triplet, in order: each ``[N, D]``. By default all modalities are given."""
     parts = []
     for x, _ in triplets.batches(batch_size, order_seed=None):
@@ -118,7 +144,7 @@ def posteriors(model: MVAE, triplets: Triplets, given: tuple[str, ...] | None = 
 
 
 def latent_table(mu: Tensor, logvar: Tensor) -> "pd.DataFrame":
-    """A row a latent index: KL in nats, aggregate posterior's mean and standard deviation, variance of the mean, active or not."""
+    """A row a latent index: KL (nats), aggregate posterior's mean and sd, variance of the posterior mean, active or not."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -140,17 +166,58 @@ def perturb(z: Tensor, index: int, amounts: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def walk(model: MVAE, triplets: Triplets, place: int, index: int, amounts: Tensor) -> tuple[dict[str, Tensor], "pd.DataFrame"]:
+    """Perturb one index of one triplet's joint posterior mean, step by step.
+
+    Returns: the rebuilt modalities, each ``[K, features]``, and a row a step: split, place, index, amount, label read.
+    """
+    import pandas as pd
+
+    moved = perturb(model.posterior(triplets.gather([place])[0]).mean[0], index, amounts)
+    labels = model.label_decoder(moved).argmax(-1)
+    rows = {"split": triplets.split, "place": place, "index": index, "amount": amounts, "label": labels}
+    return model.rebuild(moved), pd.DataFrame(rows)
+
+
+@torch.no_grad()
 def label_sweep(model: MVAE, z: Tensor, amounts: Tensor) -> "pd.DataFrame":
     """Perturb every index of one latent in turn, and read the label off the label decoder.
 
+    Args:
+        z: ``[D]``.
+        amounts: ``[K]``, or ``[D, K]``, each index its own.
     Returns: a row an index, most labels first: ``labels`` (how many appear along the sweep), ``changes``, ``first``, ``last``.
     """
     import pandas as pd
 
-    labels = torch.stack([model.label_decoder(perturb(z, i, amounts)).argmax(-1) for i in range(len(z))])  # -> [D, K]
+    own = amounts.expand(len(z), -1)  # [K] -> [D, K]
+    labels = torch.stack([model.label_decoder(perturb(z, i, row)).argmax(-1) for i, row in enumerate(own)])  # -> [D, K]
     kinds, changes = metrics.labels_seen(labels)
     table = pd.DataFrame({"labels": kinds, "changes": changes, "first": labels[:, 0], "last": labels[:, -1]}).rename_axis("index")
     return table.sort_values(["labels", "changes"], ascending=False, kind="stable")
+
+
+@torch.no_grad()
+def strips(model: MVAE, triplets: Triplets, places: list[int], modality: str) -> tuple[dict[str, Tensor], "pd.DataFrame"]:
+    """Some triplets' image of one script, rebuilt from every combination by the posterior mean, beside original and class mean.
+
+    Returns: by row ("original", each combination, "class mean") the images ``[n, 784]``, and a row an image: split, given,
+        place, label, metric (its BCE against the original in nats; for the original, the pixels' entropy).
+    """
+    import pandas as pd
+
+    x, y = triplets.gather(places)
+    images = {"original": x[modality]}
+    for given in combinations(len(model.names)):
+        names = [model.names[int(m[1:]) - 1] for m in given.split(",")]
+        images[given] = model.reconstruct({name: x[name] for name in names})[modality]
+    images["class mean"] = torch.tensor(model.card["class_means"][modality])[y].flatten(1)  # [n, *shape] -> [n, F]
+    rows = []
+    for given, strip in images.items():
+        guess = strip.clamp(1e-4, 1 - 1e-4) if given == "class mean" else strip
+        cost = F.binary_cross_entropy(guess, x[modality], reduction="none").sum(-1)  # [n, F] -> [n]
+        rows.append(pd.DataFrame({"split": triplets.split, "given": given, "place": places, "label": y, "metric": cost}))
+    return images, pd.concat(rows, ignore_index=True)
 
 
 def describe(model: MVAE, triplets: Triplets, per_digit: int = 4) -> dict[str, Any]:
@@ -172,7 +239,9 @@ def describe(model: MVAE, triplets: Triplets, per_digit: int = 4) -> dict[str, A
     return {"latent": latent, "examples": examples}
 
 
-def table(run: str, split: Literal["train", "val", "test", "test_dig"] = "test", z: Literal["sample", "mean"] = "sample", seed: int = 0) -> None:
+def table(
+    run: str, split: Literal["train", "val", "test", "test_dig"] = "test", z: Literal["sample", "mean"] = "sample", seed: int = 0
+) -> None:
     """Print a run's combination table as CSV. `run`: a shipped name or a run folder."""
     from mvae_lib import data
 
@@ -191,4 +260,4 @@ def ship(run: Path) -> None:
 if __name__ == "__main__":
     import tyro
 
-    tyro.extras.subcommand_cli_from_dict({"table": table, "ship": ship})
+    tyro.extras.subcommand_cli_from_dict({"table": table, "ship": ship}, config=(tyro.conf.PositionalRequiredArgs,))

@@ -70,13 +70,20 @@ class Terms:
 def columns(means: dict[str, Tensor], modalities: tuple[Modality, ...], beta: float) -> dict[str, Tensor]:
     """Means by term -> the results table's columns, each ``[S]``, in its order.
 
-    ``reported_bound`` is the report's "ELBO" column: reconstruction with coefficients + CE + beta KL. ``neg_elbo`` is reconstruction
-    + KL: beta 1, no label term. A modality that a subset does not rebuild (NaN) has no part in its sums.
+    ``reported_bound`` is the report's "ELBO" column: reconstruction with coefficients + CE + beta KL. ``neg_elbo`` is
+    reconstruction + KL: beta 1, no label term. A modality that a subset does not rebuild (NaN) has no part in its sums.
     """
     recon = torch.stack([m.weight * means[m.name] for m in modalities]).nansum(0)  # [M, S] -> [S]
     names = {("bce_" if m.likelihood == "bernoulli" else "sse_") + m.name: means[m.name] for m in modalities}
     bound, neg_elbo = recon + means["ce"] + beta * means["kl"], recon + means["kl"]
-    return {"accuracy": means["accuracy"], "reported_bound": bound, "neg_elbo": neg_elbo, **names, "ce": means["ce"], "kl": means["kl"]}
+    return {
+        "accuracy": means["accuracy"],
+        "reported_bound": bound,
+        "neg_elbo": neg_elbo,
+        **names,
+        "ce": means["ce"],
+        "kl": means["kl"],
+    }
 
 
 def terms(

@@ -102,11 +102,15 @@ class MVAE(nn.Module):
         for name, value in x.items():
             modality = known[name]
             if not value.is_floating_point() or value.ndim < 2 or value[0].numel() != modality.features:
-                form = f"[B, {modality.features}]" + (f" or [B, {', '.join(map(str, modality.shape))}]" if len(modality.shape) > 1 else "")
+                form = f"[B, {modality.features}]" + (
+                    f" or [B, {', '.join(map(str, modality.shape))}]" if len(modality.shape) > 1 else ""
+                )
                 unit = "floats in [0, 1]" if modality.likelihood == "bernoulli" else "floats in the recipe's scaled units"
                 raise ValueError(
                     f"{name!r} has shape {list(value.shape)}, {value.dtype}; this model takes {form}, {unit}. See data/README.md."
                 )
         if len({len(value) for value in x.values()}) > 1:
-            raise ValueError(f"Modalities differ in batch size: { {name: len(value) for name, value in x.items()} }; give as many of each.")
+            raise ValueError(
+                f"Modalities differ in batch size: { {name: len(value) for name, value in x.items()} }; give as many of each."
+            )
         return x

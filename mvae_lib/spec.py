@@ -179,3 +179,17 @@ AS_RUN = RunSpec(
 """The notebooks that made the report's Table 2."""
 
 PRESETS = {spec.name: spec for spec in (AS_RUN, AS_WRITTEN)}
+
+BUDGET = {"smoke": 4_800, "laptop": 96_000}
+"""Triplets that a profile trains on, all epochs together; "full" trains the preset as it is."""
+
+
+def for_profile(run: RunSpec, profile: str, triplets: int) -> RunSpec:
+    """A preset cut to what a profile's machine does while one watches: the epochs of `triplets` that its budget holds."""
+    if profile not in (*BUDGET, "full"):
+        raise ValueError(f"profile is {profile!r}; it takes one of 'smoke', 'laptop', 'full'.")
+    name = f"{run.name}_{profile}"
+    if profile == "full":
+        return dataclasses.replace(run, name=name)
+    epochs = max(1, BUDGET[profile] // triplets)
+    return dataclasses.replace(run, name=name, train=dataclasses.replace(run.train, epochs=epochs, patience=0))

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from mvae_lib import checkpoint
 from mvae_lib.data import Triplets
+from mvae_lib.data.sets import REAL
 from mvae_lib.data.sources import RUNS
 from mvae_lib.loss import columns, objective, terms
 from mvae_lib.model import MVAE
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def fit(
-    run: RunSpec, train: Triplets, watch: Triplets | None = None, folder: Path | None = None, device: str = "cpu", bar: bool = True
+    run: RunSpec,
+    train: Triplets,
+    watch: Triplets | None = None,
+    folder: Path | None = None,
+    device: str = "cpu",
+    bar: bool = True,
 ) -> tuple[MVAE, "pd.DataFrame"]:
     """Train a run, or go on with it where its folder left off; both end at the same weights, bit for bit.
 
@@ -39,8 +45,10 @@ def fit(
     import pandas as pd
 
     if run.train.patience and watch is None:
-        raise ValueError(f"TrainSpec.patience is {run.train.patience}, but there are no triplets to watch; give `watch`, or patience 0.")
-    folder = folder or RUNS / f"{run.name}-{train.source.split()[0]}-{run.train.seed}"
+        raise ValueError(
+            f"TrainSpec.patience is {run.train.patience}, but there are no triplets to watch; give `watch`, or patience 0."
+        )
+    folder = folder or run_folder(run.name, train.source, run.train.seed)
     with torch.random.fork_rng():
         torch.manual_seed(run.train.seed)
         model = MVAE(run).to(device)
@@ -60,7 +68,9 @@ def fit(
             if watch is not None:
                 rows = pd.concat([rows, measure(model, watch, epoch)])
             if not rows["kl"].notna().all():
-                raise FloatingPointError(f"epoch {epoch}: the objective is not finite; {folder} holds epoch {epoch - 1}. Lower the learning rate.")
+                raise FloatingPointError(
+                    f"epoch {epoch}: the objective is not finite; {folder} holds epoch {epoch - 1}. Lower the learning rate."
+                )
             history = pd.concat([history, rows], ignore_index=True)
             checkpoint.save(folder, model, optimizer, history, epoch)
             model.epochs = epoch
@@ -84,7 +94,9 @@ def one_epoch(model: MVAE, optimizer: Optimizer, train: Triplets, epoch: int, pr
             sums[name] = sums.get(name, 0.0) + value * len(y)
         progress.update()
         if i % 25 == 0:
-            progress.set_postfix(epoch=epoch, beta=f"{model.beta:.3f}", **{name: f"{v.nanmean():.2f}" for name, v in means.items()})
+            progress.set_postfix(
+                epoch=epoch, beta=f"{model.beta:.3f}", **{name: f"{v.nanmean():.2f}" for name, v in means.items()}
+            )
     return _rows(model, sums, train, epoch, time.perf_counter() - start)
 
 
@@ -111,10 +123,23 @@ def measure(model: MVAE, triplets: Triplets, epoch: int) -> "pd.DataFrame":
     return _rows(model, sums, triplets, epoch, time.perf_counter() - start)
 
 
+def run_folder(name: str, source: str, seed: int = 0) -> Path:
+    """Where a run is kept: ``data/runs/<name>-<real or stand-in>-<seed>``."""
+    return RUNS / f"{name}-{source.split()[0]}-{seed}"
+
+
+def study_model(profile: str, source: str) -> MVAE:
+    """The model that the notebooks look at: the shipped one; on the stand-in, or in the full profile, the one that 03 trained."""
+    shipped = source == REAL and profile != "full"
+    return checkpoint.load("as_run" if shipped else run_folder(f"as_run_{profile}", source))
+
+
 def card(train: Triplets) -> dict[str, Any]:
     """What a run saw, for those who use it where the data are not: the source, the scaler, the training means. JSON values."""
     tables = {"scaler": train.scaler, "class_means": train.class_means(), "global_means": train.global_means()}
-    lists = {key: {name: value.double().round(decimals=6).tolist() for name, value in table.items()} for key, table in tables.items()}
+    lists = {
+        key: {name: value.double().round(decimals=6).tolist() for name, value in table.items()} for key, table in tables.items()
+    }
     return {"source": train.source, **lists}
 
 
@@ -160,7 +185,9 @@ def _rows(model: MVAE, sums: dict[str, Tensor], triplets: Triplets, epoch: int, 
     means = {name: value / len(triplets) for name, value in sums.items()}
     names = [subset_name(subset) for subset in subsets(len(spec.modalities))]
     table = {name: value.tolist() for name, value in columns(means, spec.modalities, model.beta).items()}
-    return pd.DataFrame({"epoch": epoch, "split": triplets.split, "subset": names, **table, "beta": model.beta, "seconds": seconds})
+    return pd.DataFrame(
+        {"epoch": epoch, "split": triplets.split, "subset": names, **table, "beta": model.beta, "seconds": seconds}
+    )
 
 
 def main() -> None:

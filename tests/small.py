@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+
 from mvae_lib.data import Triplets
 from mvae_lib.spec import Modality, ModelSpec, RunSpec, TrainSpec
 
@@ -26,13 +27,15 @@ def triplets(split: str = "train", n: int = 40) -> Triplets:
     labels = torch.arange(n) % 10
     prototypes = {"farsi": rng.random((10, 784)) < 0.2, "kannada": rng.random((10, 784)) < 0.2}
     pools = {
-        name: torch.tensor((p[labels] ^ (rng.random((n, 784)) < 0.02)) * np.uint8(255), dtype=torch.uint8) for name, p in prototypes.items()
+        name: torch.tensor((p[labels] ^ (rng.random((n, 784)) < 0.02)) * np.uint8(255), dtype=torch.uint8)
+        for name, p in prototypes.items()
     }
     pools["speech"] = torch.tensor(rng.random((10, 13))[labels] + 0.01 * rng.random((n, 13)), dtype=torch.float32)
     pairs = torch.arange(n)[:, None].expand(n, 3).contiguous()
     names = [str(i) for i in range(n)]
     origin = {name: np.arange(n) for name in pools}
     return Triplets(
-        pools=pools, pool_labels={name: labels for name in pools}, pairs=pairs, labels=labels, scaler={"offset": torch.zeros(13), "scale": torch.ones(13)},
+        pools=pools, pool_labels={name: labels for name in pools}, pairs=pairs, labels=labels,
+        scaler={"offset": torch.zeros(13), "scale": torch.ones(13)},
         split=split, recipe=run().data, source="stand-in", origin=origin, speech_names=names,
     )  # fmt: skip

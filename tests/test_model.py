@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from small import MODEL, run, triplets
+from torch.distributions import Bernoulli, Normal, kl_divergence
+
 from mvae_lib.loss import columns, kl_to_prior, objective, reconstruction_loss, terms
 from mvae_lib.model import MVAE
 from mvae_lib.poe import product_of_experts, subsets
 from mvae_lib.spec import AS_RUN, AS_WRITTEN, Modality, ModelSpec
-from small import MODEL, run, triplets
-from torch.distributions import Bernoulli, Normal, kl_divergence
 
-FOUR = dataclasses.replace(MODEL, modalities=(*MODEL.modalities, Modality("spoken", (13, 4), "gaussian", (8,), (8,), weight=25.0)))
+FOUR = dataclasses.replace(
+    MODEL, modalities=(*MODEL.modalities, Modality("spoken", (13, 4), "gaussian", (8,), (8,), weight=25.0))
+)
 
 
 def batch(model: ModelSpec, n: int = 6):
@@ -34,7 +37,9 @@ def plain_objective(model: MVAE, x, y, noise, beta: float, rebuild: str):
             precision, weighted = precision + torch.exp(-logvar), weighted + torch.exp(-logvar) * mu
         q = Normal(weighted / precision, precision**-0.5)
         z = q.mean + q.stddev * noise[s]
-        total = total + beta * kl_divergence(q, Normal(0.0, 1.0)).sum() + F.cross_entropy(model.label_decoder(z), y, reduction="sum")
+        total = (
+            total + beta * kl_divergence(q, Normal(0.0, 1.0)).sum() + F.cross_entropy(model.label_decoder(z), y, reduction="sum")
+        )
         for i, m in enumerate(model.spec.model.modalities):
             if rebuild == "given" and i not in subset:
                 continue
@@ -76,7 +81,9 @@ def test_given_leaves_nothing_where_nothing_was_rebuilt():
     x, y = batch(MODEL)
     out = model(x, torch.zeros(7, len(y), 8))
     t = terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, out.targets)
-    assert {name: tuple(v.shape) for name, v in t.recon.items()} == dict.fromkeys(MODEL.names, (4, 6))  # each is in 4 of 7 subsets
+    assert {name: tuple(v.shape) for name, v in t.recon.items()} == dict.fromkeys(
+        MODEL.names, (4, 6)
+    )  # each is in 4 of 7 subsets
     means = t.means()
     for i, name in enumerate(MODEL.names):
         assert torch.equal(means[name].isnan(), torch.tensor([i not in s for s in subsets(3)]))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mvae_lib.poe import presence_table, product_of_experts, subset_name, subsets
 
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)

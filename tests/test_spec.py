@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from mvae_lib.spec import AS_RUN, AS_WRITTEN, PRESETS, Modality, RunSpec
 
 
@@ -31,7 +32,10 @@ def test_presets_are_what_the_report_and_its_notebooks_say():
     [
         ("DataRecipe(split='random')", "DataRecipe.split is 'random'; it takes one of 'as_run', 'as_written', 'by_writer'."),
         ("ModelSpec((), activation='swish')", "ModelSpec.modalities has names []; it takes one or more, all different."),
-        ("ModelSpec((Modality('a', (2,), 'gaussian'),) * 2)", "ModelSpec.modalities has names ['a', 'a']; it takes one or more, all different."),
+        (
+            "ModelSpec((Modality('a', (2,), 'gaussian'),) * 2)",
+            "ModelSpec.modalities has names ['a', 'a']; it takes one or more, all different.",
+        ),
     ],
 )
 def test_refuses_in_one_line(made, refusal):

@@ -6,10 +6,11 @@ import json
 import pandas as pd
 import pytest
 import torch
-from mvae_lib import checkpoint, evaluate, train
-from mvae_lib.spec import RunSpec
 from safetensors.torch import load_file
 from small import run, triplets
+
+from mvae_lib import checkpoint, evaluate, train
+from mvae_lib.spec import RunSpec
 
 
 @pytest.fixture
@@ -22,7 +23,10 @@ def test_it_learns(fitted):
     _, history, _ = fitted
     objective = history[history["split"] == "train"].groupby("epoch")["reported_bound"].sum()
     assert objective.iloc[-1] < 0.8 * objective.iloc[0] and len(objective) == 4
-    assert set(history["subset"]) == {"m1", "m2", "m3", "m1,m2", "m1,m3", "m2,m3", "m1,m2,m3"} and set(history["split"]) == {"train", "val"}
+    assert set(history["subset"]) == {"m1", "m2", "m3", "m1,m2", "m1,m3", "m2,m3", "m1,m2,m3"} and set(history["split"]) == {
+        "train",
+        "val",
+    }
 
 
 @pytest.mark.parametrize("options", [{"amsgrad": True, "beta_epochs": 3}, {"precision": "bfloat16"}, {"rebuild": "given"}])
@@ -111,7 +115,12 @@ def test_shipping_halves_the_weights_and_keeps_what_exploring_needs(fitted, tmp_
     assert len(examples["label"]) == 20 and all(torch.tensor(m).shape == (20, 8) for m in examples["posterior_mean"].values())
     x, y = triplets("test").gather(examples["place"])
     assert y.tolist() == examples["label"]
-    torch.testing.assert_close(torch.tensor(examples["posterior_mean"]["m1,m3"]), model.posterior({k: x[k] for k in ("farsi", "speech")}).mean, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        torch.tensor(examples["posterior_mean"]["m1,m3"]),
+        model.posterior({k: x[k] for k in ("farsi", "speech")}).mean,
+        atol=1e-4,
+        rtol=0,
+    )
     assert RunSpec.from_json(json.dumps(json.loads(path.with_suffix(".json").read_text())["spec"])) == model.spec
 
 
