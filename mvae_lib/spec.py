@@ -180,7 +180,7 @@ AS_RUN = RunSpec(
 
 PRESETS = {spec.name: spec for spec in (AS_RUN, AS_WRITTEN)}
 
-BUDGET = {"smoke": 4_800, "laptop": 96_000}
+BUDGET = {"smoke": 4_800, "laptop": 48_000}
 """Triplets that a profile trains on, all epochs together; "full" trains the preset as it is."""
 
 

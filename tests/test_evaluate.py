@@ -28,7 +28,10 @@ def test_rows_and_columns_are_the_ones_that_others_rely_on(model):
     table = evaluate.combination_table(model, triplets("test"))
     assert list(table.index) == [*evaluate.REPORT_ORDER, "class mean (train)", "global mean (train)"]
     assert list(table.columns) == COLUMNS and table.attrs == {"source": "stand-in", "split": "test"}
-    assert table.loc["m1":"m1,m2,m3"].notna().all(axis=None) and table.loc["class mean (train)", ["accuracy", "ce", "kl"]].isna().all()
+    assert (
+        table.loc["m1":"m1,m2,m3"].notna().all(axis=None)
+        and table.loc["class mean (train)", ["accuracy", "ce", "kl"]].isna().all()
+    )
 
 
 def test_by_posterior_mean_it_agrees_with_the_public_calls(model):
@@ -39,7 +42,9 @@ def test_by_posterior_mean_it_agrees_with_the_public_calls(model):
         given = {MODEL.names[i]: x[MODEL.names[i]] for i in subset}
         row = table.loc[",".join(f"m{i + 1}" for i in subset)]
         rebuilt = model.reconstruct(given)
-        assert row["bce_farsi"] == pytest.approx(binary_cross_entropy(rebuilt["farsi"], x["farsi"], reduction="sum").item() / len(y), rel=1e-4)
+        assert row["bce_farsi"] == pytest.approx(
+            binary_cross_entropy(rebuilt["farsi"], x["farsi"], reduction="sum").item() / len(y), rel=1e-4
+        )
         assert row["sse_speech"] == pytest.approx((rebuilt["speech"] - x["speech"]).square().sum().item() / len(y), rel=1e-4)
         assert row["accuracy"] == pytest.approx((model.classify(given).argmax(-1) == y).float().mean().item())
         assert row["ce"] == pytest.approx(-model.classify(given).log()[range(len(y)), y].mean().item(), rel=1e-4)
@@ -66,7 +71,10 @@ def test_baselines_of_guesses_with_known_costs(model):
     guesser = MVAE(sure).eval()
     one = torch.zeros(784).index_fill(0, torch.arange(100), 1.0)
     means = {"farsi": one.expand(10, 784), "kannada": torch.full((10, 784), 0.5), "speech": torch.zeros(10, 13)}
-    guesser.card = {kind: {k: v.tolist() for k, v in table.items()} for kind, table in (("class_means", means), ("global_means", {k: v[0] for k, v in means.items()}))}
+    guesser.card = {
+        kind: {k: v.tolist() for k, v in table.items()}
+        for kind, table in (("class_means", means), ("global_means", {k: v[0] for k, v in means.items()}))
+    }
     test = triplets("test")
     pools = {
         "farsi": (255 * one).to(torch.uint8).expand(40, 784),
@@ -74,7 +82,9 @@ def test_baselines_of_guesses_with_known_costs(model):
         "speech": torch.full((40, 13), 0.5),
     }
     rows = evaluate.baselines(guesser, dataclasses.replace(test, pools=pools))
-    assert rows.loc[evaluate.CLASS_MEAN, "bce_farsi"] == pytest.approx(784 * -math.log(1 - 1e-4), rel=1e-2)  # perfect, but for the clamp
+    assert rows.loc[evaluate.CLASS_MEAN, "bce_farsi"] == pytest.approx(
+        784 * -math.log(1 - 1e-4), rel=1e-2
+    )  # perfect, but for the clamp
     assert rows.loc[evaluate.CLASS_MEAN, "bce_kannada"] == pytest.approx(784 * math.log(2), rel=1e-4)  # useless
     assert rows.loc[evaluate.CLASS_MEAN, "sse_speech"] == pytest.approx(13 * 0.25)
     entropy = -(0.2 * math.log(0.2) + 0.8 * math.log(0.8))

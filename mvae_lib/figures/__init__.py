@@ -1,0 +1,1 @@
+"""DataFrame or tensor -> a matplotlib figure -> a file, and its CSV beside it."""

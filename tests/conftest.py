@@ -1,0 +1,54 @@
+"""What the tests share: which data there are, and each split loaded once.
+
+No test goes to the network. Where the public files are not at hand, what needs them is skipped and says so, and everything
+else sees the stand-in. Processed arrays are made anew in a temporary folder, so a stale one cannot hide a fault.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mvae_lib import data
+from mvae_lib.data import sources
+from mvae_lib.spec import DataRecipe
+
+SHARED = sources.ROOT.parent / "shared" / "data"
+if SHARED.is_dir():
+    os.environ.setdefault("MVAE_DATA_MIRROR", str(SHARED))
+MIRROR = os.environ.get("MVAE_DATA_MIRROR", "")
+HAVE_REAL = all(sources.local(source) for source in sources.SOURCES.values())
+os.environ.setdefault("MVAE_DATA", "real" if HAVE_REAL else "standin")
+
+needs_real = pytest.mark.skipif(not HAVE_REAL, reason=f"the public files are neither in {sources.RAW} nor in MVAE_DATA_MIRROR")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def processed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for processed arrays that lasts as long as the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "PROCESSED", tmp_path_factory.mktemp("processed"))
+        yield sources.PROCESSED
+
+
+@pytest.fixture(scope="session", params=[pytest.param("real", marks=needs_real), "standin"])
+def world(request: pytest.FixtureRequest) -> str:
+    """Which data a test sees, as MVAE_DATA says it: each test that asks runs on both."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def split_of(processed: Path) -> Callable[[str, str, DataRecipe], data.Triplets]:
+    """(world, split, recipe) -> triplets, loaded once."""
+    loaded: dict[tuple[str, str, DataRecipe], data.Triplets] = {}
+
+    def load(world: str, split: str, recipe: DataRecipe = DataRecipe()) -> data.Triplets:
+        key = (world, split, recipe)
+        if key not in loaded:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("MVAE_DATA", world)
+                loaded[key] = data.load(split, recipe)
+        return loaded[key]
+
+    return load

@@ -1,0 +1,217 @@
+"""Each reader against a writer of the same format, each resize against plain loops, and the facts of the real files."""
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import needs_real
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from mvae_lib.data import digits, sources
+from mvae_lib.data.sources import SOURCES, DataError
+
+relaxed = settings(deadline=None, max_examples=30)
+crops = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=70), elements=st.sampled_from([0, 255]))
+labelled = st.lists(st.tuples(crops, st.integers(0, 9)), max_size=6)
+
+
+# --- resizing
+
+
+def nearest(crop: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The oracle: one pixel at a time."""
+    out = np.zeros((height, width), np.uint8)
+    for i in range(height):
+        for j in range(width):
+            out[i, j] = crop[int((i + 0.5) * crop.shape[0] / height + 1e-9), int((j + 0.5) * crop.shape[1] / width + 1e-9)]
+    return out
+
+
+@relaxed
+@given(crops)
+def test_stretch_takes_the_nearest_pixel(crop: np.ndarray) -> None:
+    np.testing.assert_array_equal(digits.stretch(crop), nearest(crop, 28, 28))
+
+
+@relaxed
+@given(crops)
+def test_pad_keeps_the_aspect_in_a_centred_box(crop: np.ndarray) -> None:
+    image = digits.pad(np.full_like(crop, 255))
+    rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
+    height, width = len(rows), len(columns)
+    assert image.shape == (28, 28) and max(height, width) == 20
+    assert abs(height - 20 * crop.shape[0] / max(crop.shape)) <= 1 and abs(width - 20 * crop.shape[1] / max(crop.shape)) <= 1
+    for inked in (rows, columns):
+        assert 0 <= (27 - inked[-1]) - inked[0] <= 1, "as much room after the ink as before, or one pixel more"
+    inner = digits.pad(crop)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    np.testing.assert_array_equal(inner, nearest(crop, height, width))
+
+
+# --- HODA's .cdb
+
+
+def cdb(items: list[tuple[np.ndarray, int]]) -> bytes:
+    """A writer of HODA's format: white and black runs of each row in turn, white first."""
+    labels = [label for _, label in items]
+    head = struct.pack("<HBBBBI", 2005, 4, 8, 0, 0, len(items))
+    head += struct.pack("<128I", *(labels.count(i) for i in range(128))) + b"\0"
+    body = b""
+    for crop, label in items:
+        runs: list[int] = []
+        for row in crop:
+            ink, length = 0, 0
+            for pixel in row:
+                if (pixel > 0) != ink:
+                    runs.append(length)
+                    ink, length = 1 - ink, 0
+                length += 1
+            runs.append(length)
+        body += struct.pack("<BBBBH", 0xFF, label, crop.shape[1], crop.shape[0], len(runs)) + bytes(runs)
+    return head.ljust(1024, b"\0") + body
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("digits") / "file"
+
+
+@relaxed
+@given(labelled)
+def test_cdb_round_trip(file: Path, items: list[tuple[np.ndarray, int]]) -> None:
+    file.write_bytes(cdb(items))
+    crops, labels = digits.read_cdb(file)
+    assert labels.tolist() == [label for _, label in items] and labels.dtype == np.uint8
+    for got, (crop, _) in zip(crops, items, strict=True):
+        np.testing.assert_array_equal(got, crop)
+
+
+@relaxed
+@given(labelled.filter(bool), st.data())
+def test_a_cdb_cut_short_or_too_long_is_refused(file: Path, items: list[tuple[np.ndarray, int]], data: st.DataObject) -> None:
+    whole = cdb(items)
+    file.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    with pytest.raises(DataError, match="Get a whole copy"):
+        digits.read_cdb(file)
+    file.write_bytes(whole + b"\xff")
+    with pytest.raises(DataError, match="Get a whole copy"):
+        digits.read_cdb(file)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "words"),
+    [
+        (1024, 0xFE, "image 0 of 1 is broken .*0xfe"),  # the mark
+        (1025, 3, "header announces"),  # the label
+        (1030, 9, "do not fill rows of 4"),  # the first run
+        (522, 1, "grey pixels"),
+        (4, 32, "fixed size"),
+    ],
+)
+def test_a_cdb_with_a_wrong_byte_is_refused(file: Path, at: int, value: int, words: str) -> None:
+    whole = bytearray(cdb([(np.eye(4, dtype=np.uint8) * 255, 7)]))
+    whole[at] = value
+    file.write_bytes(whole)
+    with pytest.raises(DataError, match=words):
+        digits.read_cdb(file)
+
+
+def test_runs_that_cross_a_row_are_refused(file: Path) -> None:
+    whole = bytearray(cdb([(np.zeros((2, 4), np.uint8), 1)]))
+    whole[-2:] = bytes([3, 5])  # eight pixels, but not two rows of four
+    file.write_bytes(whole)
+    with pytest.raises(DataError, match="do not fill rows of 4"):
+        digits.read_cdb(file)
+
+
+# --- .mat, idx, MNIST-MIX
+
+
+def test_mat_round_trip(tmp_path: Path) -> None:
+    from scipy.io import savemat
+
+    cells = np.empty((3, 1), object)
+    cells[:, 0] = [np.full((4 + i, 3), 255, np.uint8) for i in range(3)]
+    savemat(tmp_path / "hoda.mat", {"Data": cells, "labels": np.array([[5], [0], [9]], np.uint8)}, do_compression=True)
+    crops, labels = digits.read_hoda_mat(tmp_path / "hoda.mat")
+    assert [crop.shape for crop in crops] == [(4, 3), (5, 3), (6, 3)] and labels.tolist() == [5, 0, 9]
+    (tmp_path / "cut.mat").write_bytes((tmp_path / "hoda.mat").read_bytes()[:-9])
+    savemat(tmp_path / "other.mat", {"x": 1})
+    for name in ("cut.mat", "other.mat"):
+        with pytest.raises(DataError, match=name):
+            digits.read_hoda_mat(tmp_path / name)
+
+
+@relaxed
+@given(arrays(np.uint8, array_shapes(max_dims=3, max_side=6)), st.booleans(), st.data())
+def test_idx_round_trip(file: Path, values: np.ndarray, zipped: bool, data: st.DataObject) -> None:
+    whole = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape) + values.tobytes()
+    pack = gzip.compress if zipped else bytes
+    file.write_bytes(pack(whole))
+    np.testing.assert_array_equal(digits.read_idx(file), values)
+    file.write_bytes(pack(whole)[: data.draw(st.integers(0, len(pack(whole)) - 1))])
+    with pytest.raises(DataError, match="not a whole idx file"):
+        digits.read_idx(file)
+
+
+def test_an_idx_of_floats_is_refused(file: Path) -> None:
+    file.write_bytes(struct.pack(">HBBI4s", 0, 13, 1, 4, b"four"))
+    with pytest.raises(DataError, match="begins with 00000d01"):
+        digits.read_idx(file)
+
+
+def test_mnist_mix_round_trip(tmp_path: Path) -> None:
+    x = np.arange(5 * 784, dtype=np.uint8).reshape(5, 28, 28)
+    np.savez(tmp_path / "mix.npz", X_train=x, y_train=np.arange(5), X_test=x[:2].reshape(2, 784), y_test=np.arange(2))
+    train, test = digits.read_mnist_mix(tmp_path / "mix.npz")
+    np.testing.assert_array_equal(train.images, x)
+    np.testing.assert_array_equal(test.images, x[:2])
+    assert train.labels.tolist() == [0, 1, 2, 3, 4] and test.labels.dtype == np.uint8
+    np.savez(tmp_path / "half.npz", X_train=x, y_train=np.arange(5))
+    with pytest.raises(DataError, match="half.npz"):
+        digits.read_mnist_mix(tmp_path / "half.npz")
+
+
+# --- the real files
+
+
+def class_mean_bce(images: np.ndarray, labels: np.ndarray) -> float:
+    """Nats per image, summed over 784 pixels, when each image is guessed to be the mean of its class."""
+    total = 0.0
+    for digit in range(10):
+        x = images[labels == digit].reshape(-1, 784).mean(0) / 255  # the BCE is linear in x: its mean is that of the mean
+        p = x.clip(1e-7, 1 - 1e-7)
+        total -= (labels == digit).mean() * (x * np.log(p) + (1 - x) * np.log1p(-p)).sum()
+    return total
+
+
+@needs_real
+def test_hoda_is_what_the_design_says() -> None:
+    train, labels = digits.read_hoda_mat(sources.find(SOURCES["farsi_train"]))
+    test, test_labels = digits.read_cdb(sources.find(SOURCES["farsi_test"]))
+    assert np.bincount(labels).tolist() == [6000] * 10 and np.bincount(test_labels).tolist() == [2000] * 10
+    for crops in (train, test):
+        assert {crop.dtype for crop in crops} == {np.dtype(np.uint8)} and len({crop.shape for crop in crops}) > 100
+        assert set(np.unique(np.concatenate([crop.ravel() for crop in crops])).tolist()) == {0, 255}
+        tight = [crop[0].any() and crop[-1].any() and crop[:, 0].any() and crop[:, -1].any() for crop in crops]
+        assert np.mean(tight) > 0.99
+    stretched = class_mean_bce(np.stack([digits.stretch(crop) for crop in train[::3]]), labels[::3])
+    padded = class_mean_bce(np.stack([digits.pad(crop) for crop in train[::3]]), labels[::3])
+    assert stretched == pytest.approx(348.7, rel=0.02), "the report's BCE of a Farsi image that was not given"
+    assert 130 < padded < 300, "padded forms are far from it"
+
+
+@needs_real
+def test_kannada_is_what_the_design_says() -> None:
+    parts = {"train": 6000, "test": 1000, "dig": 1024}
+    for part, each in parts.items():
+        images = digits.read_idx(sources.find(SOURCES[f"kannada_{part}_images"]))
+        labels = digits.read_idx(sources.find(SOURCES[f"kannada_{part}_labels"]))
+        assert images.shape == (10 * each, 28, 28) and np.bincount(labels).tolist() == [each] * 10
+        if part == "train":
+            assert (labels == np.arange(60_000) % 10).all(), "periodic labels"
+            assert len(np.unique(images)) > 200, "grey values stay"
+            assert class_mean_bce(images, labels) == pytest.approx(135.4, rel=0.01), "the report's, when it was not given"
