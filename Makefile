@@ -34,7 +34,7 @@ data: .venv/.stamp ## get the public data files and prepare the arrays of both p
 
 figures: .venv/.stamp ## redraw every figure from saved results into data/out/, no training
 	@echo "figures: redrawing from saved results"
-	@$(PY) -m mvae_lib.figures
+	@$(PY) -m mvae_lib.figures.redraw
 
 refresh: .venv/.stamp ## renew the committed notebooks and figures (real data only)
 	@echo "refresh: running the notebooks and renewing notebooks/ and figures/"

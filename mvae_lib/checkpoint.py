@@ -7,6 +7,7 @@ A shipped run is two files in ``data/pretrained``: float16 weights, and a JSON w
 
 import json
 import os
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,17 @@ def write(path: Path, writer: Callable[[Path], Any]) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def provenance() -> dict[str, Any]:
+    """Where a run is trained, and by what."""
+    return {
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
 
 
 def begin(folder: Path, run: RunSpec, card: dict[str, Any]) -> None:
@@ -98,7 +110,7 @@ def resume(folder: Path, model: MVAE, optimizer: Optimizer) -> tuple["pd.DataFra
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     history = pd.read_csv(folder / "history.csv")
     epochs = int(metadata["epochs"])
-    return history[history["epoch"] <= epochs], epochs
+    return history.query("epoch <= @epochs"), epochs
 
 
 def load(name: str | Path) -> MVAE:
@@ -139,11 +151,19 @@ def ship(folder: Path, described: dict[str, Any]) -> Path:
         for name, tensor in load_file(folder / "weights.safetensors").items()
     }
     card = {"spec": json.loads(run.to_json()), **json.loads((folder / "card.json").read_text()), **described}
+    card["provenance"] |= {**_metadata(folder / "weights.safetensors"), "seconds": round(_seconds(folder / "history.csv"))}
     path = PRETRAINED / f"{run.name}.safetensors"
     write(path, lambda part: save_file(weights, part, _metadata(folder / "weights.safetensors")))
     write(path.with_suffix(".json"), lambda part: part.write_text(json.dumps(card)))
     write(path.with_suffix(".csv"), lambda part: part.write_bytes((folder / "history.csv").read_bytes()))
     return path
+
+
+def _seconds(history: Path) -> float:
+    """Time that a run took, its measuring included."""
+    import pandas as pd
+
+    return float(pd.read_csv(history).groupby(["epoch", "split"])["seconds"].first().sum())
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -31,6 +31,16 @@ def combinations(n: int) -> list[str]:
     return list(REPORT_ORDER) if n == 3 else names
 
 
+def _check_match(model: MVAE, triplets: Triplets) -> None:
+    """ValueError unless the triplets are of the model's own recipe and source."""
+    if triplets.recipe != model.spec.data:
+        raise ValueError(
+            f"These triplets are of {triplets.recipe}; this model takes {model.spec.data}. Load them with recipe=model.spec.data."
+        )
+    if triplets.source != model.card.get("source", triplets.source):
+        raise ValueError(f"These triplets are {triplets.source}; this model was trained on {model.card['source']}.")
+
+
 @torch.no_grad()
 def combination_table(
     model: MVAE, triplets: Triplets, z: Literal["sample", "mean"] = "sample", seed: int = 0, batch_size: int = 1000
@@ -48,12 +58,7 @@ def combination_table(
     """
     import pandas as pd
 
-    if triplets.recipe != model.spec.data:
-        raise ValueError(
-            f"These triplets are of {triplets.recipe}; this model takes {model.spec.data}. Load them with recipe=model.spec.data."
-        )
-    if triplets.source != model.card.get("source", triplets.source):
-        raise ValueError(f"These triplets are {triplets.source}; this model was trained on {model.card['source']}.")
+    _check_match(model, triplets)
     if z not in ("sample", "mean"):
         raise ValueError(f"z is {z!r}; it takes 'sample' or 'mean'.")
     spec, device = model.spec.model, model.present.device
@@ -226,6 +231,7 @@ def describe(model: MVAE, triplets: Triplets, per_digit: int = 4) -> dict[str, A
     Returns: ``latent``, columns of `latent_table`; ``examples``: the first `per_digit` triplets of each digit, their
         place in the split, their labels, and the posterior mean of every combination, each ``[n, D]``.
     """
+    _check_match(model, triplets)
     table = latent_table(*posteriors(model, triplets))
     place = torch.cat([(triplets.labels == digit).nonzero()[:per_digit, 0] for digit in range(model.spec.model.classes)])
     x, y = triplets.gather(place)

@@ -34,6 +34,11 @@ class MVAE(nn.Module):
         run: the run that the model belongs to; ``run.model`` says what it is made of, the rest what it may be fed.
     """
 
+    present: Tensor
+    """Every combination: bool ``[S, M]``."""
+    targets: Tensor
+    """Which of them rebuilds which modality in training: bool ``[S, M]``."""
+
     def __init__(self, run: RunSpec) -> None:
         super().__init__()
         self.spec, self.names = run, run.model.names
@@ -43,7 +48,7 @@ class MVAE(nn.Module):
         self.decoders = nn.ModuleDict({m.name: Decoder(m, run.model) for m in run.model.modalities})
         self.label_decoder = LabelDecoder(run.model)
         everything = presence_table(subsets(len(self.names)), len(self.names))
-        self.register_buffer("present", everything, persistent=False)  # every combination, [S, M]
+        self.register_buffer("present", everything, persistent=False)
         given_only = run.train.rebuild == "given"
         self.register_buffer("targets", everything if given_only else torch.ones_like(everything), persistent=False)
 

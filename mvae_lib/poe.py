@@ -65,7 +65,7 @@ def _mask(present: Tensor, mu: Tensor) -> Tensor:
     form = tuple(present.shape) if present.dtype == torch.bool else None
     if form == (m, m) and m == b > 1:
         raise ValueError(
-            f"present {list(form)} with {m} experts and {b} samples could be a table or presence per sample; "
+            f"present {list(present.shape)} with {m} experts and {b} samples could be a table or presence per sample; "
             f"say which: table.unsqueeze(-1) is [S, M, 1], per_sample.unsqueeze(0) is [1, M, B]."
         )
     if form == (m,):

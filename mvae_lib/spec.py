@@ -132,7 +132,7 @@ class RunSpec:
 
 def _build(kind: Any, raw: Any) -> Any:
     """JSON value -> the dataclass, tuple or scalar that a type hint asks for."""
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         try:
             return kind(**{key: _build(hints[key], value) for key, value in raw.items()})

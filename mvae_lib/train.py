@@ -67,7 +67,7 @@ def fit(
             rows = one_epoch(model, optimizer, train.repaired(epoch), epoch, progress)
             if watch is not None:
                 rows = pd.concat([rows, measure(model, watch, epoch)])
-            if not rows["kl"].notna().all():
+            if bool(rows["kl"].isna().any()):
                 raise FloatingPointError(
                     f"epoch {epoch}: the objective is not finite; {folder} holds epoch {epoch - 1}. Lower the learning rate."
                 )
@@ -94,9 +94,8 @@ def one_epoch(model: MVAE, optimizer: Optimizer, train: Triplets, epoch: int, pr
             sums[name] = sums.get(name, 0.0) + value * len(y)
         progress.update()
         if i % 25 == 0:
-            progress.set_postfix(
-                epoch=epoch, beta=f"{model.beta:.3f}", **{name: f"{v.nanmean():.2f}" for name, v in means.items()}
-            )
+            terms_now = {name: f"{value.nanmean():.2f}" for name, value in means.items()}
+            progress.set_postfix({"epoch": epoch, "beta": f"{model.beta:.3f}", **terms_now})
     return _rows(model, sums, train, epoch, time.perf_counter() - start)
 
 
@@ -140,7 +139,7 @@ def card(train: Triplets) -> dict[str, Any]:
     lists = {
         key: {name: value.double().round(decimals=6).tolist() for name, value in table.items()} for key, table in tables.items()
     }
-    return {"source": train.source, **lists}
+    return {"source": train.source, "provenance": checkpoint.provenance(), **lists}
 
 
 def beta_at(spec: TrainSpec, step: int, steps_per_epoch: int) -> float:
@@ -154,7 +153,7 @@ def stopped(history: "pd.DataFrame", spec: TrainSpec) -> bool:
         return False
     watched = history[history["split"] != "train"].groupby("epoch")["reported_bound"].sum()  # the objective, per triplet
     best, waited = float("inf"), 0
-    for value in watched:
+    for _, value in watched.items():
         best, waited = (value, 0) if value < best - spec.min_delta else (best, waited + 1)
     return waited >= spec.patience
 
@@ -201,7 +200,7 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     _, history = fit(run, data.load("train", run.data), data.load(watch, run.data), device=device)
     last = history[history["epoch"] == history["epoch"].max()]
-    print(last.drop(columns=["beta", "seconds"]).to_string(index=False, float_format="{:.4g}".format))
+    print(last.drop(columns=["beta", "seconds"]).round(4).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 A picture of a table needs its CSV alone. A picture with samples in it finds them by split and index, so it needs the data.
 """
 
+import os
 from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
@@ -174,4 +175,5 @@ def redraw(saved: Path = SAVED) -> "pd.DataFrame":
 if __name__ == "__main__":
     table = redraw()
     print(table.to_string(index=False))
-    print(f"{(table['became'] == 'drawn').sum()} of {len(table)} figures drawn from figures/*.csv into {style.folder()}")
+    where = os.path.relpath(style.folder(), ROOT)
+    print(f"{(table['became'] == 'drawn').sum()} of {len(table)} figures drawn from figures/*.csv into {where}/")

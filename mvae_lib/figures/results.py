@@ -8,6 +8,7 @@ from mvae_lib.figures import style
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from torch import Tensor
 
@@ -23,6 +24,16 @@ METRIC = {
 }
 """A column of the results table -> what an axis calls it."""
 HELD = {"bce_farsi": "m1", "bce_kannada": "m2", "sse_speech": "m3"}
+
+
+def _log(axis: "Axes") -> None:
+    """A logarithmic value axis with plain numbers at 1, 2 and 5."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
 
 
 def report_table() -> "pd.DataFrame":
@@ -46,7 +57,8 @@ def convergence(frame: "pd.DataFrame") -> "Figure":
             accuracy.plot(
                 one["epoch"], one["accuracy"], ls=line, color=style.COLOUR[colour], label=given if split == "train" else None
             )
-    loss.set(xlabel="epoch", ylabel="objective, summed over 7 subsets\n(nats per triplet)", title="Loss", yscale="log")
+    loss.set(xlabel="epoch", ylabel="objective, summed over 7 subsets\n(nats per triplet)", title="Loss")
+    _log(loss)
     accuracy.set(
         xlabel="epoch", ylabel="share of labels read right", title="Label accuracy, by what is given", ylim=(None, 1.002)
     )
@@ -69,12 +81,15 @@ def every_term(frame: "pd.DataFrame") -> "Figure":
             level = frame.loc[frame["subset"] == name, term]
             if len(level) and level.iloc[0] > 0:
                 axis.axhline(level.iloc[0], color=style.COLOUR["report"], ls=line, lw=1.2)
-        axis.set(title=METRIC[term], yscale="linear" if term == "accuracy" else "log")
+        axis.set_title(METRIC[term])
+        if term != "accuracy":
+            _log(axis)
     for axis in axes[1]:
         axis.set_xlabel("epoch")
     handles = [axes[0, 0].plot([], [], color=style.COLOUR[c], label=f"given {g}")[0] for g, c in looks.items()]
     handles += [axes[0, 0].plot([], [], color="#BBBBBB", label="given two")[0]]
-    handles += [axes[0, 0].plot([], [], color="#555555", ls=ls, label=t)[0] for ls, t in (("-", "train"), ("--", "watched"))]
+    splits = (("-", "train"), ("--", "validation or test"))
+    handles += [axes[0, 0].plot([], [], color="#555555", ls=ls, label=t)[0] for ls, t in splits]
     lines = ((":", "class mean"), ("-", "floor"))
     handles += [axes[0, 0].plot([], [], color=style.COLOUR["report"], ls=ls, label=t)[0] for ls, t in lines]
     figure.legend(handles=handles, ncols=5, loc="outside upper center", fontsize=8)
@@ -89,7 +104,8 @@ def first_steps(frame: "pd.DataFrame") -> "Figure":
     for axis, (column, label) in zip(axes[0], labels.items(), strict=True):
         for (line, colour), (variant, rows) in zip(looks, frame.groupby("variant", sort=False), strict=True):
             axis.plot(rows["step"], rows[column], ls=line, color=style.COLOUR[colour], label=variant)
-        axis.set(yscale="log", xlabel="step", ylabel=label)
+        axis.set(xlabel="step", ylabel=label)
+        _log(axis)
     axes[0, 1].legend()
     return figure
 
