@@ -1,0 +1,1 @@
+"""Hands on: widgets that call the library and hold no maths."""
