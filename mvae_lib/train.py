@@ -148,12 +148,12 @@ def beta_at(spec: TrainSpec, step: int, steps_per_epoch: int) -> float:
 
 
 def stopped(history: "pd.DataFrame", spec: TrainSpec) -> bool:
-    """Has the watched objective gone ``patience`` epochs without getting better by ``min_delta``?"""
+    """Has the watched objective (the bounds of all subsets) gone ``patience`` epochs without getting better by ``min_delta``?"""
     if history.empty or not spec.patience:
         return False
-    watched = history[history["split"] != "train"].groupby("epoch")["reported_bound"].sum()  # the objective, per triplet
+    watched = history.query("split != 'train'").pivot_table(index="epoch", values="reported_bound", aggfunc="sum")
     best, waited = float("inf"), 0
-    for _, value in watched.items():
+    for value in watched.to_numpy().ravel():
         best, waited = (value, 0) if value < best - spec.min_delta else (best, waited + 1)
     return waited >= spec.patience
 

@@ -57,6 +57,7 @@ FROM_TABLE: "dict[str, Callable[[pd.DataFrame], Figure]]" = {
     "terms_as_run": results.every_term,
     "terms_as_written": results.every_term,
     "first_steps": results.first_steps,
+    "nearest_rule": results.nearest_rule,
     "table2": results.combination_table,
     "speech_seven": results.speech_bars,
     "latent_kl": latent.kl_spectrum,

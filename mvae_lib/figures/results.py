@@ -110,6 +110,19 @@ def first_steps(frame: "pd.DataFrame") -> "Figure":
     return figure
 
 
+def nearest_rule(frame: "pd.DataFrame") -> "Figure":
+    """What hangs on one word: Farsi from itself, by the pixel that "nearest" takes. `frame`: rule, epoch, bce_farsi."""
+    figure, axes = style.new(1, 1, (6.0, 3.2))
+    axis = axes[0, 0]
+    for (rule, rows), line in zip(frame.groupby("rule", sort=False), ("-", "--"), strict=True):
+        axis.plot(rows["epoch"], rows["bce_farsi"], ls=line, color=style.COLOUR["farsi"], label=f"pixel under the {rule}")
+    axis.axhline(report_table().loc["m1", "bce_farsi"], color=style.COLOUR["report"], ls=":", label="report, epoch 32")
+    axis.set(xlabel="epoch", ylabel="m1 Farsi, given m1: BCE (nats, train)")
+    _log(axis)
+    axis.legend()
+    return figure
+
+
 def combination_table(
     frame: "pd.DataFrame", metrics: tuple[str, ...] = ("accuracy", "bce_farsi", "bce_kannada", "sse_speech")
 ) -> "Figure":
