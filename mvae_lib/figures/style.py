@@ -91,6 +91,7 @@ def save(figure: "Figure", name: str, frame: "pd.DataFrame", source: str) -> Pat
 
     if source.startswith(STAND_IN):
         name = f"{name}-{STAND_IN}"
+        figure.text(0.005, 0.002, "STAND-IN DATA", ha="left", va="bottom", fontsize=8, weight="bold", color=COLOUR["kannada"])
     figure.text(0.995, 0.002, source, ha="right", va="bottom", fontsize=6.5, color="#777777")
     margin = 0.14 / figure.get_figheight()  # room for that line
     if layout := figure.get_layout_engine():

@@ -86,7 +86,7 @@ class Explorer(widgets.VBox):
         self.index = _sized(widgets.BoundedIntText(min(201, last), min=0, max=last, description="any index"), 132, 66)
         self.unit, self.meaning = _sized(widgets.Label(UNITS[SD]), 26), _sized(widgets.Label(MEANING[SD]), 380)
         self.image, self.message = _sized(widgets.Image(format="png"), self.strip.width), _sized(widgets.HTML(), self.strip.width)
-        self.image.layout.height, self.message.layout.height = f"{HEIGHT}px", "24px"
+        self.image.layout.height, self.message.layout.height = f"{HEIGHT}px", "28px"
 
         does = {control: self._choose for control in (self.digit, self.number, *self.given.values())}
         does |= {control: self._paint for control in (self.index, *self.sliders)}
@@ -102,7 +102,7 @@ class Explorer(widgets.VBox):
             widgets.HBox([self.digit, self.number, self.range, self.reset, self.keep]),
             widgets.HBox(heads, layout={"padding": f"0 0 0 {edges[0]}px"}),
             self.image,
-            widgets.GridBox(rows, layout={"grid_template_columns": "410px 410px"}),
+            widgets.GridBox(rows, layout={"grid_template_columns": "414px 414px"}),
             self.message,
         ]
 

@@ -90,14 +90,15 @@ class Strip:
         return canvas
 
     def figure(self, picture: ndarray, title: str) -> "Figure":
-        """A picture as a figure to save, pixel for pixel, with the names of its columns."""
+        """A picture as a figure to save, with the names of its columns."""
         figure, axes = style.new()
         (height, width), axis, above, below = picture.shape, axes[0, 0], 44, 14  # pixels for titles, and for the caption
         total = above + height + below
         figure.set_layout_engine(None)
         figure.set_size_inches(width / figure.dpi, total / figure.dpi)
         axis.set_position((0, below / total, 1, height / total))
-        axis.imshow(PALETTE[picture], interpolation="nearest", aspect="auto")  # [H, W] -> [H, W, 3]
+        fine = picture.repeat(4, 0).repeat(4, 1)  # [H, W] -> [4 H, 4 W]: scaled down again, edges stay sharp at any resolution
+        axis.imshow(PALETTE[fine], aspect="auto", extent=(0, width, height, 0))  # [4 H, 4 W] -> [4 H, 4 W, 3]
         axis.set_axis_off()
         for name, (x, _) in self.panels.items():
             axis.text(x, -8, style.TITLE.get(name, name))
@@ -146,7 +147,7 @@ class Strip:
                     self._write(canvas, (x - 6, y), f"{value:g}", "rm")
                 for i in range(width // SLOT):
                     middle = (x + i * SLOT + SLOT // 2, ROWS[row] + SIDE + 4)
-                    self._write(canvas, middle, str(i if name == "label" else i + 1), "mt")
+                    self._write(canvas, middle, str(i), "mt")
         return canvas
 
     @staticmethod
