@@ -62,7 +62,7 @@ class DataRecipe(_Checked):
 
 @dataclass(frozen=True)
 class ModelSpec(_Checked):
-    """The networks. Defaults are the report's own words; what it leaves unsaid is ours (DESIGN.md, section 5)."""
+    """The networks. Defaults are the report's own words; what it leaves unsaid is ours: see REPLICATION.md."""
 
     modalities: tuple[Modality, ...]
     latent: int = 512
