@@ -7,7 +7,7 @@ PY := .venv/bin/python
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lab data figures refresh
+.PHONY: help study test lab data figures bench refresh
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ figures: .venv/.stamp ## redraw every figure from saved results into data/out/, 
 	@echo "figures: redrawing from saved results"
 	@$(PY) -m mvae_lib.figures.redraw
 
+bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae)
+	@$(PY) -m bench.run $(if $(PEERS),--peers)
+
 refresh: .venv/.stamp ## renew the committed notebooks and figures (real data only)
 	@echo "refresh: running the notebooks and renewing notebooks/ and figures/"
 	@$(PY) notebooks/run.py --refresh
@@ -54,4 +57,13 @@ refresh: .venv/.stamp ## renew the committed notebooks and figures (real data on
 	@echo "setup: installing the pinned packages into .venv (a minute or two, and more on a slow line)"
 	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.lock
 	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The peers' own environment: the lock's pins, and MultiVae beside them; nothing of it reaches .venv.
+bench/.venv/.stamp: .venv/.stamp bench/requirements.txt
+	@echo "setup: installing MultiVae into bench/.venv"
+	@$(PY) -m venv --clear bench/.venv
+	@bench/.venv/bin/python -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@bench/.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps -r bench/requirements.txt
+	@bench/.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -17,6 +17,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 
+from mvae_lib.data import Triplets
+from mvae_lib.data.sets import REAL
+from mvae_lib.data.sources import RUNS
 from mvae_lib.model import MVAE
 from mvae_lib.spec import RunSpec
 
@@ -35,6 +38,20 @@ def write(path: Path, writer: Callable[[Path], Any]) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def run_folder(name: str, source: str, seed: int = 0) -> Path:
+    """Where a run is kept: ``data/runs/<name>-<real or stand-in>-<seed>``."""
+    return RUNS / f"{name}-{source.split()[0]}-{seed}"
+
+
+def card(train: Triplets) -> dict[str, Any]:
+    """What a run saw, for those who use it where the data are not: the source, the scaler, the training means. JSON values."""
+    tables = {"scaler": train.scaler, "class_means": train.class_means(), "global_means": train.global_means()}
+    lists = {
+        key: {name: value.double().round(decimals=6).tolist() for name, value in table.items()} for key, table in tables.items()
+    }
+    return {"source": train.source, "provenance": provenance(), **lists}
 
 
 def provenance() -> dict[str, Any]:
@@ -137,6 +154,12 @@ def load(name: str | Path) -> MVAE:
     metadata = _metadata(weights)
     model.beta, model.epochs, model.card = float(metadata["beta"]), int(metadata["epochs"]), card
     return model.eval()
+
+
+def study_model(profile: str, source: str) -> MVAE:
+    """The model that the notebooks look at: the shipped one; on the stand-in, or in the full profile, the one that 03 trained."""
+    shipped = source == REAL and profile != "full"
+    return load("as_run" if shipped else run_folder(f"as_run_{profile}", source))
 
 
 def ship(folder: Path, described: dict[str, Any]) -> Path:

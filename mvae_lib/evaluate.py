@@ -61,14 +61,14 @@ def combination_table(
     _check_match(model, triplets)
     if z not in ("sample", "mean"):
         raise ValueError(f"z is {z!r}; it takes 'sample' or 'mean'.")
-    spec, device = model.spec.model, model.present.device
+    spec, device = model.spec.model, model.device
     generator = torch.Generator(device).manual_seed(seed)
-    everything = torch.ones_like(model.present)  # rebuild all, whatever the run trained for
+    stack = model.powerset("all")  # rebuild all, whatever the run trained for
     means = _Mean()
     for x, y in triplets.to(device).batches(batch_size, order_seed=None):
-        noise = torch.zeros(len(everything), len(y), spec.latent, device=device)  # [S, B, D]
-        out = model(x, noise.normal_(generator=generator) if z == "sample" else noise, everything)
-        means.add(terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, out.targets).means(), len(y))
+        noise = torch.zeros(len(stack.subsets), len(y), spec.latent, device=device)  # [S, B, D]
+        out = model(x, noise.normal_(generator=generator) if z == "sample" else noise, stack)
+        means.add(terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, stack).means(), len(y))
     rows = columns(means.value(), spec.modalities, model.beta)
     names = [subset_name(subset) for subset in subsets(len(spec.modalities))]
     table = pd.DataFrame({name: value.tolist() for name, value in rows.items()}, index=names).loc[
@@ -89,7 +89,7 @@ def baselines(model: MVAE, triplets: Triplets, batch_size: int = 1000) -> "pd.Da
     import pandas as pd
 
     means = _Mean()
-    for x, y in triplets.to(model.present.device).batches(batch_size, order_seed=None):
+    for x, y in triplets.to(model.device).batches(batch_size, order_seed=None):
         means.add({m.name: _guesses(m, model.card, x[m.name].flatten(1), y) for m in model.spec.model.modalities}, len(y))
     none = torch.full((3,), torch.nan)
     values = columns({"accuracy": none, "ce": none, "kl": none} | means.value(), model.spec.model.modalities, model.beta)

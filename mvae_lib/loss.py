@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution
 
+from mvae_lib.poe import Stack
 from mvae_lib.spec import Modality
 
 
@@ -29,8 +30,9 @@ def kl_to_prior(mu: Tensor, logvar: Tensor) -> Tensor:
 def reconstruction_loss(rebuilt: Distribution, x: Tensor) -> Tensor:
     r"""How far a rebuilt modality is from the sample, without its coefficient.
 
-    Bernoulli: the binary cross-entropy :math:`-\sum_j x_j \log p_j + (1 - x_j) \log(1 - p_j)`, in nats. Pixels stay grey, so
-    its floor is not 0 but the pixels' own entropy. Gaussian: the **sum** of squared errors (the report's "MSE" column).
+    Bernoulli: the binary cross-entropy :math:`-\sum_j x_j \log p_j + (1 - x_j) \log(1 - p_j)`, in nats; in the logits
+    :math:`l_j` that is :math:`\sum_j \mathrm{softplus}(l_j) - x_j l_j`. Pixels stay grey, so its floor is not 0 but the pixels'
+    own entropy. Gaussian: the **sum** of squared errors (the report's "MSE" column).
 
     Args:
         rebuilt: batch shape ``[..., B, F]``.
@@ -38,8 +40,7 @@ def reconstruction_loss(rebuilt: Distribution, x: Tensor) -> Tensor:
     Returns: ``[..., B]``.
     """
     if isinstance(rebuilt, Bernoulli):
-        logits = rebuilt.logits
-        return F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none").sum(-1)  # -> [..., B]
+        return (F.softplus(rebuilt.logits) - x * rebuilt.logits).sum(-1)  # [..., B, F] -> [..., B]
     return (x - rebuilt.mean).square().sum(-1)  # [..., B, F] -> [..., B]
 
 
@@ -55,15 +56,14 @@ class Terms:
     """KL to the prior, ``[S, B]``."""
     correct: Tensor
     """Is the likeliest label the right one? ``[S, B]``, float."""
-    targets: Tensor
-    """Which subset rebuilds which modality: bool ``[S, M]``."""
+    stack: Stack
 
     def means(self) -> dict[str, Tensor]:
         """Batch means by table column, each ``[S]``; NaN where a subset does not rebuild a modality."""
         columns = {"accuracy": self.correct.mean(-1), "ce": self.ce.mean(-1), "kl": self.kl.mean(-1)}
-        for i, (name, loss) in enumerate(self.recon.items()):
+        for (name, loss), rows in zip(self.recon.items(), self.stack.rebuilds, strict=True):
             columns[name] = torch.full_like(columns["kl"], torch.nan)
-            columns[name][self.targets[:, i]] = loss.mean(-1)  # [S_m, B] -> [S_m], into [S]
+            columns[name][rows] = loss.mean(-1)  # [S_m, B] -> [S_m], into [S]
         return columns
 
 
@@ -87,7 +87,7 @@ def columns(means: dict[str, Tensor], modalities: tuple[Modality, ...], beta: fl
 
 
 def terms(
-    mu: Tensor, logvar: Tensor, rebuilt: dict[str, Distribution], logits: Tensor, x: dict[str, Tensor], y: Tensor, targets: Tensor
+    mu: Tensor, logvar: Tensor, rebuilt: dict[str, Distribution], logits: Tensor, x: dict[str, Tensor], y: Tensor, stack: Stack
 ) -> Terms:
     """Compare what came out with what went in.
 
@@ -96,24 +96,24 @@ def terms(
         rebuilt: by modality, batch shape ``[S_m, B, F]``.
         logits: of the label, ``[S, B, classes]``.
         x, y: the samples ``[B, *shape]`` and the labels ``[B]``.
-        targets: ``[S, M]``.
+        stack: the pass that they came from.
     """
     return Terms(
         recon={name: reconstruction_loss(p, x[name].flatten(1)) for name, p in rebuilt.items()},
         ce=F.cross_entropy(logits.movedim(-1, 1), y.expand(logits.shape[:2]), reduction="none"),  # -> [S, B]
         kl=kl_to_prior(mu, logvar),
         correct=(logits.argmax(-1) == y).float(),
-        targets=targets,
+        stack=stack,
     )
 
 
-def objective(t: Terms, modalities: tuple[Modality, ...], beta: float) -> Tensor:
+def objective(t: Terms, modalities: tuple[Modality, ...], beta: float | Tensor) -> Tensor:
     r"""The loss of one batch: mean over samples of the sum over subsets.
 
     .. math:: \sum_{X \in \mathcal P(x_1 \ldots x_N)} \Big[ \sum_{m \in T(X)} w_m \, \mathrm{recon}_m
               + \mathrm{CE}(y) + \beta \, KL(q(z|X) \,\|\, N(0, I)) \Big]
 
-    T(X) is every modality (``rebuild="all"``) or X itself (``"given"``): `Terms.targets` says which.
+    T(X) is every modality (``rebuild="all"``) or X itself (``"given"``): `Terms.stack` says which.
     Source: the report, section 4.2.1; Wu & Goodman, arXiv:1802.05335, equation 6; the whole powerset as in
     Sutter et al., arXiv:2105.02470.
     """

@@ -1,14 +1,14 @@
 """The multimodal VAE: experts -> product -> decoders, and nothing else."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
 from mvae_lib.networks import Decoder, Expert, LabelDecoder
-from mvae_lib.poe import presence_table, product_of_experts, subsets
+from mvae_lib.poe import Stack, product_of_experts, stack, subsets
 from mvae_lib.spec import RunSpec
 
 
@@ -23,8 +23,6 @@ class Output:
     """By modality, batch shape ``[S_m, B, features]``, S_m the subsets that must rebuild it."""
     logits: Tensor
     """Of the label, ``[S, B, classes]``."""
-    targets: Tensor
-    """Which subset rebuilt which modality: bool ``[S, M]``."""
 
 
 class MVAE(nn.Module):
@@ -34,11 +32,6 @@ class MVAE(nn.Module):
         run: the run that the model belongs to; ``run.model`` says what it is made of, the rest what it may be fed.
     """
 
-    present: Tensor
-    """Every combination: bool ``[S, M]``."""
-    targets: Tensor
-    """Which of them rebuilds which modality in training: bool ``[S, M]``."""
-
     def __init__(self, run: RunSpec) -> None:
         super().__init__()
         self.spec, self.names = run, run.model.names
@@ -47,24 +40,27 @@ class MVAE(nn.Module):
         self.experts = nn.ModuleDict({m.name: Expert(m, run.model) for m in run.model.modalities})
         self.decoders = nn.ModuleDict({m.name: Decoder(m, run.model) for m in run.model.modalities})
         self.label_decoder = LabelDecoder(run.model)
-        everything = presence_table(subsets(len(self.names)), len(self.names))
-        self.register_buffer("present", everything, persistent=False)
-        given_only = run.train.rebuild == "given"
-        self.register_buffer("targets", everything if given_only else torch.ones_like(everything), persistent=False)
 
-    def forward(self, x: dict[str, Tensor], noise: Tensor, targets: Tensor | None = None) -> Output:
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def powerset(self, rebuild: Literal["all", "given"]) -> Stack:
+        """The pass over every combination, on the model's device."""
+        return stack(subsets(len(self.names)), len(self.names), rebuild, self.device)
+
+    def forward(self, x: dict[str, Tensor], noise: Tensor, stack: Stack) -> Output:
         """Encode each modality once, form every product with one table, decode them as one stacked batch.
 
         Args:
             x: every modality, ``[B, *shape]``.
             noise: standard normal, ``[S, B, D]``; zeros for the posterior mean.
-            targets: which subset rebuilds which modality, bool ``[S, M]``; by default what the run trains for.
+            stack: the subsets to go through, and what each rebuilds.
         """
-        targets = self.targets if targets is None else targets
         mu, logvar = self.encode(x)  # [M, B, D]
-        mu, logvar = product_of_experts(mu, logvar, self.present[..., None])  # [M, B, D] -> [S, B, D]
+        mu, logvar = product_of_experts(mu, logvar, stack.present[..., None])  # [M, B, D] -> [S, B, D]
         z = mu + (0.5 * logvar).exp() * noise  # [S, B, D]
-        return Output(mu, logvar, self.decode(z, targets), self.label_decoder(z), targets)
+        return Output(mu, logvar, self.decode(z, stack), self.label_decoder(z))
 
     def encode(self, x: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The experts' Gaussians of the modalities given: mu, logvar, ``[M given, B, D]``, in the spec's order."""
@@ -72,9 +68,9 @@ class MVAE(nn.Module):
         mu, logvar = (torch.stack(part) for part in zip(*experts, strict=True))  # M of [B, D] -> [M, B, D]
         return mu, logvar
 
-    def decode(self, z: Tensor, targets: Tensor) -> dict[str, Distribution]:
+    def decode(self, z: Tensor, stack: Stack) -> dict[str, Distribution]:
         """One stacked pass a decoder over the subsets that must rebuild its modality: z ``[S, B, D]``."""
-        return {name: self.decoders[name](z[targets[:, i]]) for i, name in enumerate(self.names)}
+        return {name: self.decoders[name](z[rows]) for name, rows in zip(self.names, stack.rebuilds, strict=True)}
 
     # ------------------------------------------------------------------ for those who only want to use it
 

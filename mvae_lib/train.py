@@ -1,25 +1,34 @@
-"""One step, one loop, resume; also ``python -m mvae_lib.train as_run --train.epochs 3``."""
+"""One step, one loop, resume; also ``python -m mvae_lib.train as_run --train.epochs 3``, and the same under ``torchrun``."""
 
+import os
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Adam, Optimizer
 from tqdm.auto import tqdm
 
 from mvae_lib import checkpoint
 from mvae_lib.data import Triplets
-from mvae_lib.data.sets import REAL
-from mvae_lib.data.sources import RUNS
+from mvae_lib.engine import compiled, processes, recorded
 from mvae_lib.loss import columns, objective, terms
-from mvae_lib.model import MVAE
-from mvae_lib.poe import subset_name, subsets
+from mvae_lib.model import MVAE, Output
+from mvae_lib.poe import Stack, sampled_subsets, stack, subset_name
 from mvae_lib.spec import PRESETS, RunSpec, TrainSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Batch = tuple[dict[str, Tensor], Tensor, Tensor, Stack]
+"""x ``[B, *shape]``, y ``[B]``, noise ``[S, B, D]``, and the subsets to go through."""
+SAVE_EVERY = 20.0
+"""Seconds between two savings, where epochs are shorter than that."""
 
 
 def fit(
@@ -35,116 +44,124 @@ def fit(
     Args:
         train: the triplets to learn from, re-paired every epoch.
         watch: triplets to measure after every epoch. With ``run.train.patience`` they decide when to stop.
-        folder: where the run is kept after every epoch; by default ``data/runs/<name>-<data>-<seed>``.
-        bar: show a progress bar with the terms as they go.
+        folder: where the run is kept after every epoch (every 20 s, where epochs are shorter); by default
+            ``data/runs/<name>-<data>-<seed>``. Under ``torchrun`` every process reads it and the first one writes it.
+        bar: show a progress bar, with the objective of the last epoch.
     Returns: the model, in eval mode, and the history: a row an epoch, split and subset, with the results table's columns.
     Raises:
-        ValueError: the folder holds another run, or patience has nothing to watch.
-        FloatingPointError: the objective is no longer finite; the last good epoch is in the folder.
+        ValueError: the folder holds another run, patience has nothing to watch, or the spec cannot run on this device or
+            on so many processes.
+        FloatingPointError: the objective is no longer finite; the folder holds an epoch before.
     """
     import pandas as pd
 
-    if run.train.patience and watch is None:
-        raise ValueError(
-            f"TrainSpec.patience is {run.train.patience}, but there are no triplets to watch; give `watch`, or patience 0."
-        )
-    folder = folder or run_folder(run.name, train.source, run.train.seed)
+    spec, (rank, world) = run.train, processes()
+    _check(run, len(train), watch is not None, device, world)
+    folder = folder or checkpoint.run_folder(run.name, train.source, spec.seed)
     with torch.random.fork_rng():
-        torch.manual_seed(run.train.seed)
+        torch.manual_seed(spec.seed)
         model = MVAE(run).to(device)
-    model.card = card(train)
-    optimizer = Adam(model.parameters(), run.train.learning_rate, amsgrad=run.train.amsgrad, fused=True)
-    checkpoint.begin(folder, run, model.card)
+    model.card = checkpoint.card(train)
+    optimizer = Adam(
+        model.parameters(), spec.learning_rate, amsgrad=spec.amsgrad, fused=True, capturable=model.device.type == "cuda"
+    )
+    if rank == 0:
+        checkpoint.begin(folder, run, model.card)
+    if world > 1:
+        dist.barrier()
     history, done = checkpoint.resume(folder, model, optimizer)
-    train = train.to(device)
-    watch = watch.to(device) if watch else None
-    steps = -(-len(train) // run.train.batch_size)
-    progress = tqdm(total=run.train.epochs * steps, initial=done * steps, desc=run.name, unit="step", disable=not bar)
+    advance = fast_step(model, optimizer)
+    train, watch = train.to(device), watch.to(device) if watch else None
+    steps = -(-len(train) // spec.batch_size)
+    progress = tqdm(total=spec.epochs * steps, initial=done * steps, desc=run.name, unit="step", disable=not bar or rank > 0)
+    kept, kept_at = done, time.monotonic()
+    products = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if spec.precision == "tf32" else products)
     try:
-        for epoch in range(done + 1, run.train.epochs + 1):
-            if stopped(history, run.train):
+        for epoch in range(done + 1, spec.epochs + 1):
+            if stopped(history, spec):
                 break
-            rows = one_epoch(model, optimizer, train.repaired(epoch), epoch, progress)
+            rows = one_epoch(model, advance, train.repaired(epoch), epoch, progress)
             if watch is not None:
                 rows = pd.concat([rows, measure(model, watch, epoch)])
             if bool(rows["kl"].isna().any()):
                 raise FloatingPointError(
-                    f"epoch {epoch}: the objective is not finite; {folder} holds epoch {epoch - 1}. Lower the learning rate."
+                    f"epoch {epoch}: the objective is not finite; {folder} holds epoch {kept}. Lower the learning rate."
                 )
-            history = pd.concat([history, rows], ignore_index=True)
-            checkpoint.save(folder, model, optimizer, history, epoch)
-            model.epochs = epoch
+            history, model.epochs = pd.concat([history, rows], ignore_index=True), epoch
+            ends = epoch == spec.epochs or stopped(history, spec)
+            if rank == 0 and (ends or time.monotonic() - kept_at > SAVE_EVERY):
+                checkpoint.save(folder, model, optimizer, history, epoch)
+                kept, kept_at = epoch, time.monotonic()
     except KeyboardInterrupt:
-        progress.write(f"Stopped. {folder} holds the epochs done; the same command goes on from there.")
-    progress.close()
+        progress.write(f"Stopped. {folder} holds epoch {kept}; the same command goes on from there.")
+    finally:
+        torch.set_float32_matmul_precision(products)
+        progress.close()
     return model.eval(), history
 
 
-def one_epoch(model: MVAE, optimizer: Optimizer, train: Triplets, epoch: int, progress: "tqdm[Any]") -> "pd.DataFrame":
-    """Train for one epoch; the rows are running means over its batches, sampled z, as the report measured its Table 2."""
-    spec, start = model.spec.train, time.perf_counter()
-    noise = _generator(train, spec.seed, epoch)
+def fast_step(model: MVAE, optimizer: Optimizer) -> Callable[..., dict[str, Tensor]]:
+    """`step`, bound to model and optimiser: shared among processes, compiled, recorded, as the spec and the machine allow."""
+    spec, (_, world) = model.spec.train, processes()
+    net = DistributedDataParallel(model) if world > 1 else model
+    advance = partial(step, partial(compiled(batch_loss) if spec.compile else batch_loss, net, model.spec), optimizer)
+    record = spec.compile and model.device.type == "cuda" and world == 1 and spec.subsets == "all"
+    return recorded(advance) if record else advance
+
+
+def one_epoch(
+    model: MVAE, advance: Callable[..., dict[str, Tensor]], train: Triplets, epoch: int, progress: "tqdm[Any]"
+) -> "pd.DataFrame":
+    """Train for one epoch; the rows are running means over its batches, sampled z, as the report measured its Table 2.
+
+    Nothing here waits for the device: what the steps return is added up there, and read when the epoch is over.
+    """
+    spec = model.spec.train
     steps = -(-len(train) // spec.batch_size)
-    sums: dict[str, Tensor] = {}
+    betas = torch.tensor([spec.beta_at((epoch - 1) * steps + i, steps) for i in range(steps)])
+    model.beta = float(betas[-1])
     model.train()
-    for i, (x, y) in enumerate(train.batches(spec.batch_size, order_seed=_mix(spec.seed, epoch))):
-        model.beta = beta_at(spec, (epoch - 1) * steps + i, steps)
-        means = step(model, optimizer, x, y, _noise(model, y, noise))
-        for name, value in means.items():
-            sums[name] = sums.get(name, 0.0) + value * len(y)
-        progress.update()
-        if i % 25 == 0:
-            terms_now = {name: f"{value.nanmean():.2f}" for name, value in means.items()}
-            progress.set_postfix({"epoch": epoch, "beta": f"{model.beta:.3f}", **terms_now})
-    return _rows(model, sums, train, epoch, time.perf_counter() - start)
+
+    def results() -> Iterator[tuple[dict[str, Tensor], Batch]]:
+        batches = _batches(model, train, epoch, spec.batch_size, shuffled=True)
+        for (share, batch), beta in zip(batches, betas.to(model.device), strict=True):
+            yield advance(share, *batch, beta), batch
+            progress.update()
+
+    rows = _rows(model, train, epoch, results())
+    progress.set_postfix(epoch=epoch, beta=f"{model.beta:.3f}", objective=f"{rows['reported_bound'].sum():.1f}")
+    return rows
 
 
-def step(model: MVAE, optimizer: Optimizer, x: dict[str, Tensor], y: Tensor, noise: Tensor) -> dict[str, Tensor]:
-    """One gradient step on one batch, at the model's beta: the batch means of every term, each ``[S]``."""
-    t = _terms(model, x, y, noise)
-    loss = objective(t, model.spec.model.modalities, model.beta)
+def step(loss_of: Callable[..., Any], optimizer: Optimizer, share: float, *batch: Any) -> dict[str, Tensor]:
+    """One gradient step on one batch (`share`: 1, but for uneven processes): the batch means of every term, each ``[S]``."""
+    loss, means = loss_of(*batch)
     optimizer.zero_grad()
-    loss.backward()
+    (share * loss).backward()
     optimizer.step()
+    return means
+
+
+def batch_loss(
+    net: Callable[..., Output], run: RunSpec, x: dict[str, Tensor], y: Tensor, noise: Tensor, rows: Stack, beta: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The objective of one batch, and the means of its terms, each ``[S]``."""
+    with torch.autocast(y.device.type, torch.bfloat16, enabled=run.train.precision == "bfloat16"):
+        out = net(x, noise, rows)
+    t = terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, rows)
     with torch.no_grad():
-        return t.means()
+        means = t.means()
+    return objective(t, run.model.modalities, beta), means
 
 
 @torch.no_grad()
 def measure(model: MVAE, triplets: Triplets, epoch: int) -> "pd.DataFrame":
     """The same rows as `one_epoch`, on triplets that are not learnt from."""
-    start, sums = time.perf_counter(), {}
-    noise = _generator(triplets, model.spec.train.seed, epoch)
     model.eval()
-    for x, y in triplets.batches(1024, order_seed=None):
-        for name, value in _terms(model, x, y, _noise(model, y, noise)).means().items():
-            sums[name] = sums.get(name, 0.0) + value * len(y)
-    return _rows(model, sums, triplets, epoch, time.perf_counter() - start)
-
-
-def run_folder(name: str, source: str, seed: int = 0) -> Path:
-    """Where a run is kept: ``data/runs/<name>-<real or stand-in>-<seed>``."""
-    return RUNS / f"{name}-{source.split()[0]}-{seed}"
-
-
-def study_model(profile: str, source: str) -> MVAE:
-    """The model that the notebooks look at: the shipped one; on the stand-in, or in the full profile, the one that 03 trained."""
-    shipped = source == REAL and profile != "full"
-    return checkpoint.load("as_run" if shipped else run_folder(f"as_run_{profile}", source))
-
-
-def card(train: Triplets) -> dict[str, Any]:
-    """What a run saw, for those who use it where the data are not: the source, the scaler, the training means. JSON values."""
-    tables = {"scaler": train.scaler, "class_means": train.class_means(), "global_means": train.global_means()}
-    lists = {
-        key: {name: value.double().round(decimals=6).tolist() for name, value in table.items()} for key, table in tables.items()
-    }
-    return {"source": train.source, "provenance": checkpoint.provenance(), **lists}
-
-
-def beta_at(spec: TrainSpec, step: int, steps_per_epoch: int) -> float:
-    """Weight of the KL term at a step, counted from 0: linear from 0 over ``beta_epochs``, then constant."""
-    return spec.beta * min(1.0, step / (spec.beta_epochs * steps_per_epoch)) if spec.beta_epochs else spec.beta
+    batches = _batches(model, triplets, epoch, 1024, shuffled=False)
+    beta = torch.tensor(model.beta, device=model.device)
+    return _rows(model, triplets, epoch, ((batch_loss(model, model.spec, *batch, beta)[1], batch) for _, batch in batches))
 
 
 def stopped(history: "pd.DataFrame", spec: TrainSpec) -> bool:
@@ -158,35 +175,53 @@ def stopped(history: "pd.DataFrame", spec: TrainSpec) -> bool:
     return waited >= spec.patience
 
 
-def _terms(model: MVAE, x: dict[str, Tensor], y: Tensor, noise: Tensor):
-    with torch.autocast(y.device.type, torch.bfloat16, enabled=model.spec.train.precision == "bfloat16"):
-        out = model(x, noise)
-    return terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, out.targets)
+def _check(run: RunSpec, triplets: int, watched: bool, device: str, world: int) -> None:
+    spec, last = run.train, triplets % run.train.batch_size or run.train.batch_size
+    if spec.patience and not watched:
+        raise ValueError(
+            f"TrainSpec.patience is {spec.patience}, but there are no triplets to watch; give `watch`, or patience 0."
+        )
+    if spec.precision == "tf32" and not device.startswith("cuda"):
+        raise ValueError(f"TrainSpec.precision is 'tf32' on {device}; that needs CUDA. Take 'float32' or 'bfloat16'.")
+    if world > 1 and (run.model.batch_norm or min(last, spec.batch_size) < world):
+        raise ValueError(
+            f"{world} processes cannot share batches of {spec.batch_size} (the last: {last}), batch norm {run.model.batch_norm}; "
+            "take fewer than triplets in a batch, and no batch norm."
+        )
 
 
-def _noise(model: MVAE, y: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(len(model.present), len(y), model.spec.model.latent, generator=generator, device=y.device)  # [S, B, D]
+def _batches(model: MVAE, triplets: Triplets, epoch: int, size: int, shuffled: bool) -> Iterator[tuple[float, Batch]]:
+    """This process's share of each batch: its weight, and the batch.
+
+    All is a function of (seed, epoch), whatever the number of processes: a resumed run draws what an uninterrupted one would.
+    """
+    spec, n, (rank, world) = model.spec.train, len(model.names), processes()
+    seed, all_rows = spec.seed * 100_003 + epoch, model.powerset(spec.rebuild) if spec.subsets == "all" else None
+    on_device, on_host = (torch.Generator(device).manual_seed(seed) for device in (model.device, "cpu"))
+    for index in triplets.order(size, seed if shuffled else None):
+        rows = all_rows or stack(sampled_subsets(n, spec.random_subsets, on_host), n, spec.rebuild, model.device)
+        noise = torch.randn(len(rows.subsets), len(index), model.spec.model.latent, generator=on_device, device=model.device)
+        mine, noise = index.tensor_split(world)[rank], noise.tensor_split(world, dim=1)[rank]
+        yield len(mine) * world / len(index), (*triplets.gather(mine), noise, rows)
 
 
-def _mix(seed: int, epoch: int) -> int:
-    return seed * 100_003 + epoch
-
-
-def _generator(triplets: Triplets, seed: int, epoch: int) -> torch.Generator:
-    """Noise is a function of (seed, epoch): a resumed run draws what an uninterrupted one would."""
-    return torch.Generator(triplets.labels.device).manual_seed(_mix(seed, epoch))
-
-
-def _rows(model: MVAE, sums: dict[str, Tensor], triplets: Triplets, epoch: int, seconds: float) -> "pd.DataFrame":
+def _rows(model: MVAE, triplets: Triplets, epoch: int, results: Iterator[tuple[dict[str, Tensor], Batch]]) -> "pd.DataFrame":
+    """Batch means -> means over the epoch, a row a subset; the random ones of sampled subsets share one row, "between"."""
     import pandas as pd
 
-    spec = model.spec.model
-    means = {name: value / len(triplets) for name, value in sums.items()}
-    names = [subset_name(subset) for subset in subsets(len(spec.modalities))]
-    table = {name: value.tolist() for name, value in columns(means, spec.modalities, model.beta).items()}
-    return pd.DataFrame(
-        {"epoch": epoch, "split": triplets.split, "subset": names, **table, "beta": model.beta, "seconds": seconds}
-    )
+    start, n, names, given, total = time.perf_counter(), len(model.names), (), [], torch.zeros((), device=model.device)
+    pooled = range(2, n) if model.spec.train.subsets == "sampled" else ()
+    for means, (_, y, _, rows) in results:
+        names, given = tuple(means), ["between" if len(row) in pooled else subset_name(row) for row in rows.subsets]
+        total = total + torch.stack(tuple(means.values())) * len(y)  # T of [S] -> [T, S]
+    if processes()[1] > 1:
+        dist.all_reduce(total)
+    table = columns(dict(zip(names, total / len(triplets), strict=True)), model.spec.model.modalities, model.beta)
+    frame = pd.DataFrame({"subset": given, **{name: value.tolist() for name, value in table.items()}})
+    frame = frame.groupby("subset", sort=False, as_index=False).agg("mean")
+    frame.insert(0, "epoch", epoch)
+    frame.insert(1, "split", triplets.split)
+    return frame.assign(beta=model.beta, seconds=time.perf_counter() - start)
 
 
 def main() -> None:
@@ -198,9 +233,15 @@ def main() -> None:
     run = tyro.extras.overridable_config_cli({name: (f"the preset {name!r}", spec) for name, spec in PRESETS.items()})
     watch = "test" if run.data.split == "as_written" else "val"  # as_written has no validation split: watched, never chosen by
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    if "LOCAL_RANK" in os.environ:  # torchrun's doing
+        device = f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     _, history = fit(run, data.load("train", run.data), data.load(watch, run.data), device=device)
-    last = history[history["epoch"] == history["epoch"].max()]
-    print(last.drop(columns=["beta", "seconds"]).round(4).to_string(index=False))
+    if processes()[0] == 0:
+        last = history[history["epoch"] == history["epoch"].max()]
+        print(last.drop(columns=["beta", "seconds"]).round(4).to_string(index=False))
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -147,7 +147,8 @@ def main() -> None:
         "executed notebooks": f"{(target / 'notebooks').relative_to(ROOT)}/",
         "figures and tables": f"{(target / 'figures').relative_to(ROOT)}/",
     }
-    (OUT / f"study{mark}.json").write_text(json.dumps(study, indent=2) + "\n")
+    if not args.only:
+        (OUT / f"study{mark}.json").write_text(json.dumps(study, indent=2) + "\n")
     print("\nDone.")
     for key, value in study.items():
         print(f"  {key:20}", ", ".join(f"{k} {v:,}" for k, v in value.items()) if isinstance(value, dict) else value)

@@ -8,7 +8,7 @@ import torch
 from small import MODEL, run, triplets
 from torch.nn.functional import binary_cross_entropy
 
-from mvae_lib import evaluate, train
+from mvae_lib import checkpoint, evaluate
 from mvae_lib.model import MVAE
 from mvae_lib.poe import subsets
 
@@ -17,7 +17,7 @@ from mvae_lib.poe import subsets
 def model() -> MVAE:
     torch.manual_seed(0)
     model = MVAE(run()).eval()
-    model.card, model.beta = train.card(triplets()), 0.25
+    model.card, model.beta = checkpoint.card(triplets()), 0.25
     return model
 
 
@@ -61,7 +61,7 @@ def test_a_sampled_table_is_a_function_of_its_seed(model):
 
 def test_a_model_trained_to_rebuild_what_is_given_is_measured_on_everything():
     given = MVAE(run(rebuild="given")).eval()
-    given.card = train.card(triplets())
+    given.card = checkpoint.card(triplets())
     assert evaluate.combination_table(given, triplets("test")).loc["m3"].notna().all()
 
 

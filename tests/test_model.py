@@ -1,4 +1,4 @@
-"""The model against the slow, obvious way: one pass per subset, one expert and one decoder at a time."""
+"""The model against the slow, obvious way (`bench.plain`): one pass per subset, one expert and one decoder at a time."""
 
 import dataclasses
 import math
@@ -6,14 +6,15 @@ import math
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from small import MODEL, run, triplets
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
+from bench import plain
 from mvae_lib.loss import columns, kl_to_prior, objective, reconstruction_loss, terms
 from mvae_lib.model import MVAE
 from mvae_lib.poe import product_of_experts, subsets
 from mvae_lib.spec import AS_RUN, AS_WRITTEN, Modality, ModelSpec
+from mvae_lib.train import batch_loss
 
 FOUR = dataclasses.replace(
     MODEL, modalities=(*MODEL.modalities, Modality("spoken", (13, 4), "gaussian", (8,), (8,), weight=25.0))
@@ -27,31 +28,6 @@ def batch(model: ModelSpec, n: int = 6):
     return x, y
 
 
-def plain_objective(model: MVAE, x, y, noise, beta: float, rebuild: str):
-    """The objective as the report writes it, subset by subset."""
-    total = torch.zeros(())
-    for s, subset in enumerate(subsets(len(model.names))):
-        precision, weighted = torch.ones(()), torch.zeros(())
-        for i in subset:
-            mu, logvar = model.experts[model.names[i]](x[model.names[i]])
-            precision, weighted = precision + torch.exp(-logvar), weighted + torch.exp(-logvar) * mu
-        q = Normal(weighted / precision, precision**-0.5)
-        z = q.mean + q.stddev * noise[s]
-        total = (
-            total + beta * kl_divergence(q, Normal(0.0, 1.0)).sum() + F.cross_entropy(model.label_decoder(z), y, reduction="sum")
-        )
-        for i, m in enumerate(model.spec.model.modalities):
-            if rebuild == "given" and i not in subset:
-                continue
-            out, sample = model.decoders[m.name](z), x[m.name].flatten(1)
-            if m.likelihood == "bernoulli":
-                p = torch.sigmoid(out.logits)
-                total = total - (sample * p.log() + (1 - sample) * (1 - p).log()).sum()
-            else:
-                total = total + m.weight * (sample - out.mean).pow(2).sum()
-    return total / len(y)
-
-
 @pytest.mark.parametrize("rebuild", ["all", "given"])
 @pytest.mark.parametrize("spec", [MODEL, FOUR], ids=["three", "four"])
 def test_stacked_pass_agrees_with_one_pass_per_subset(spec, rebuild):
@@ -61,26 +37,29 @@ def test_stacked_pass_agrees_with_one_pass_per_subset(spec, rebuild):
         torch.nn.init.normal_(expert.logvar.weight, std=0.1)
     x, y = batch(spec)
     noise = torch.randn(2 ** len(spec.modalities) - 1, len(y), spec.latent)
+    rows = model.powerset(rebuild)
     gradients = []
     for way in ("stacked", "plain"):
         model.zero_grad()
         if way == "stacked":
-            out = model(x, noise)
-            t = terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, out.targets)
+            out = model(x, noise, rows)
+            t = terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, rows)
             loss = objective(t, spec.modalities, beta=0.3)
         else:
-            loss = plain_objective(model, x, y, noise, 0.3, rebuild)
+            by_subset = zip(subsets(len(model.names)), noise, strict=True)
+            loss = torch.stack([plain.loss_of_subset(model, x, y, row, own, 0.3) for row, own in by_subset]).sum()
         loss.backward()
         gradients.append([loss.detach(), *(p.grad for p in model.parameters())])
-    for stacked, plain in zip(*gradients, strict=True):
-        torch.testing.assert_close(stacked, plain, rtol=1e-4, atol=1e-4)
+    for fast, slow in zip(*gradients, strict=True):
+        torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-4)
 
 
 def test_given_leaves_nothing_where_nothing_was_rebuilt():
     model = MVAE(run(rebuild="given"))
     x, y = batch(MODEL)
-    out = model(x, torch.zeros(7, len(y), 8))
-    t = terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, out.targets)
+    rows = model.powerset("given")
+    out = model(x, torch.zeros(7, len(y), 8), rows)
+    t = terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, rows)
     assert {name: tuple(v.shape) for name, v in t.recon.items()} == dict.fromkeys(
         MODEL.names, (4, 6)
     )  # each is in 4 of 7 subsets
@@ -127,8 +106,8 @@ def test_presets_have_the_report_s_networks(preset, millions, biases):
 def test_variants_run_and_give_finite_gradients(options):
     model = MVAE(run(dataclasses.replace(MODEL, **options)))
     x, y = batch(MODEL)
-    out = model(x, torch.randn(7, len(y), 8))
-    objective(terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, out.targets), MODEL.modalities, 1.0).backward()
+    loss, _ = batch_loss(model, model.spec, x, y, torch.randn(7, len(y), 8), model.powerset("all"), torch.ones(()))
+    loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     assert any(isinstance(m, torch.nn.BatchNorm1d) for m in model.modules()) == options.get("batch_norm", False)
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvae_lib.poe import presence_table, product_of_experts, subset_name, subsets
+from mvae_lib.poe import presence_table, product_of_experts, sampled_subsets, stack, subset_name, subsets
 
 TOLERANCE = dict(rtol=1e-5, atol=1e-5)
 
@@ -152,3 +152,24 @@ def test_a_square_table_must_say_which_it_is():
         product_of_experts(mu, logvar, singles)
     assert product_of_experts(mu, logvar, singles.unsqueeze(-1))[0].shape == (3, 3, 2)
     assert product_of_experts(mu, logvar, singles.unsqueeze(0))[0].shape == (1, 3, 2)
+
+
+def test_sampled_subsets_hold_each_alone_all_together_and_k_between():
+    generator = torch.Generator().manual_seed(0)
+    seen = set()
+    for _ in range(200):
+        rows = sampled_subsets(5, 3, generator)
+        assert rows[:5] == subsets(5)[:5] and rows[-1] == (0, 1, 2, 3, 4)
+        assert len(set(rows)) == 9 and all(1 < len(row) < 5 for row in rows[5:-1])
+        seen |= set(rows[5:-1])
+    assert seen == set(subsets(5)[5:-1]), "each of the 25 comes up"
+    assert sampled_subsets(3, 7, generator) == subsets(3)
+    assert sampled_subsets(2, 3, generator) == subsets(2) and sampled_subsets(1, 3, generator) == subsets(1)
+    assert len(sampled_subsets(40, 3, generator)) == 44
+
+
+def test_a_stack_says_which_rows_rebuild_what():
+    every, given = (stack(subsets(2), 2, rebuild, "cpu") for rebuild in ("all", "given"))
+    assert every.present.tolist() == given.present.tolist() == [[True, False], [False, True], [True, True]]
+    assert every.rebuilds == (slice(None), slice(None))
+    assert [rows.tolist() for rows in given.rebuilds] == [[0, 2], [1, 2]]

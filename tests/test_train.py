@@ -29,7 +29,12 @@ def test_it_learns(fitted):
     }
 
 
-@pytest.mark.parametrize("options", [{"amsgrad": True, "beta_epochs": 3}, {"precision": "bfloat16"}, {"rebuild": "given"}])
+SAMPLED = {"subsets": "sampled", "random_subsets": 2}
+
+
+@pytest.mark.parametrize(
+    "options", [{"amsgrad": True, "beta_epochs": 3}, {"precision": "bfloat16"}, {"rebuild": "given"}, SAMPLED]
+)
 def test_resuming_is_exact(tmp_path, options):
     """4 epochs = 2 epochs + resume + 2: every weight, every optimiser slot, every history row."""
     train.fit(run(**options), triplets(), triplets("val"), tmp_path / "whole", bar=False)
@@ -61,10 +66,26 @@ def test_an_interrupt_keeps_the_epochs_done(tmp_path, monkeypatch, capsys):
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
 
 
+@pytest.mark.parametrize("rebuild", ["all", "given"])
+def test_sampled_subsets_are_some_of_all(tmp_path, rebuild):
+    """Three modalities have three pairs: asked for three, or nine, it takes all seven subsets, as the powerset does."""
+    ends = []
+    for options in ({}, {"subsets": "sampled", "random_subsets": 3}, {"subsets": "sampled", "random_subsets": 9}):
+        model, history = train.fit(run(rebuild=rebuild, **options), triplets(), None, tmp_path / str(len(ends)), bar=False)
+        ends.append((history, list(model.parameters())))
+    (powerset, weights), (three, *_), (nine, _) = ends[0], ends[1], ends[2]
+    assert three["subset"].unique().tolist() == ["m1", "m2", "m3", "between", "m1,m2,m3"]
+    pd.testing.assert_frame_equal(three.drop(columns="seconds"), nine.drop(columns="seconds"))
+    pairs = powerset.query("subset in ('m1,m2', 'm1,m3', 'm2,m3')").groupby("epoch")["kl"].mean()
+    assert pairs.to_numpy() == pytest.approx(three.query("subset == 'between'")["kl"].to_numpy(), rel=1e-5)
+    for one, other in zip(weights, ends[1][1], strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_beta_rises_step_by_step_from_zero():
     spec = run(beta=0.5, beta_epochs=200).train
-    assert [train.beta_at(spec, s, 375) for s in (0, 375 * 100, 375 * 200, 375 * 400)] == [0, 0.25, 0.5, 0.5]
-    assert train.beta_at(run().train, 0, 375) == 1.0
+    assert [spec.beta_at(s, 375) for s in (0, 375 * 100, 375 * 200, 375 * 400)] == [0, 0.25, 0.5, 0.5]
+    assert run().train.beta_at(0, 375) == 1.0
 
 
 def test_stops_after_patience_epochs_without_min_delta():

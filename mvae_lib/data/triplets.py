@@ -77,10 +77,14 @@ class Triplets:
         x = {name: pool[rows[:, m]] for m, (name, pool) in enumerate(self.pools.items())}  # [n, ...] -> [B, ...]
         return {name: v.float().div_(255) if v.dtype == torch.uint8 else v for name, v in x.items()}, self.labels[index]
 
+    def order(self, batch_size: int, seed: int | None) -> tuple[Tensor, ...]:
+        """The numbers of all triplets, in batches ``[B]``; shuffled as a function of the seed, or in order if None."""
+        order = np.arange(len(self)) if seed is None else np.random.default_rng(seed).permutation(len(self))
+        return torch.from_numpy(order).to(self.pairs.device).split(batch_size)
+
     def batches(self, batch_size: int, order_seed: int | None) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-        """Every triplet once, as `gather` gives them; shuffled as a function of the seed, or in order if None."""
-        order = np.arange(len(self)) if order_seed is None else np.random.default_rng(order_seed).permutation(len(self))
-        for index in torch.from_numpy(order).to(self.pairs.device).split(batch_size):
+        """Every triplet once, as `gather` gives them, in the order of `order`."""
+        for index in self.order(batch_size, order_seed):
             yield self.gather(index)
 
     def class_means(self) -> dict[str, Tensor]:

@@ -1,0 +1,112 @@
+"""The fused step is the plain step, and where it cannot be had, training goes on without it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from small import run, triplets
+from torch.optim import Adam
+
+from mvae_lib import engine, train
+from mvae_lib.model import MVAE
+from mvae_lib.networks import Mish
+
+HERE = Path(__file__).parent
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+
+
+def own_process(*command: str, **environment: str) -> str:
+    """What a fresh interpreter prints, run to its end without error."""
+    env = os.environ | {"PYTHONPATH": str(HERE)} | environment
+    done = subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_compiled_step_agrees_with_the_plain_one():
+    """Loss, every gradient and every mean, relative to its size."""
+    distance = json.loads(own_process(str(HERE / "compiled.py")))
+    assert distance["all"] < 1e-4 and distance["given"] < 1e-4, distance
+    assert 0 < distance["bfloat16"] < 0.05, distance
+
+
+def test_mish_by_one_exponential(monkeypatch):
+    x = torch.linspace(-100, 100, 20_001, dtype=torch.float32).requires_grad_()
+    want = torch.nn.functional.mish(x)
+    slope = torch.autograd.grad(want.sum(), x)[0]
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    got = Mish()(x)
+    torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(torch.autograd.grad(got.sum(), x)[0], slope, rtol=1e-5, atol=1e-6)
+
+
+def test_without_a_compiler_it_goes_on_and_says_so(tmp_path):
+    code = """
+import pathlib, sys, warnings
+from small import run, triplets
+from mvae_lib import train
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    _, history = train.fit(run(compile=True, epochs=2), triplets(), None, pathlib.Path(sys.argv[1]), bar=False)
+said = [str(w.message) for w in caught if "torch.compile cannot be had here" in str(w.message)]
+assert len(said) == 1 and "\\n" not in said[0], [str(w.message) for w in caught]
+assert history["epoch"].max() == 2
+"""
+    where = {"CXX": str(tmp_path / "no-compiler"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    own_process("-c", code, str(tmp_path / "run"), **where)
+
+
+def test_an_error_of_ours_is_not_taken_for_the_compilers():
+    def broken(x):
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError, match="ours"):
+        engine.compiled(broken)(torch.zeros(3))
+
+
+@needs_cuda
+def test_on_cuda_a_recorded_step_is_the_plain_step():
+    """Two batch shapes, more calls than the warm-up, no wait for the device; the losses of the eager run come out."""
+    ends = []
+    for record in (False, True):
+        torch.manual_seed(0)
+        model = MVAE(run()).to("cuda")
+        optimizer = Adam(model.parameters(), 1e-2, fused=True, capturable=True)
+        advance = train.partial(train.step, train.partial(train.batch_loss, model, model.spec), optimizer)
+        advance = engine.recorded(advance) if record else advance
+        for epoch in (1, 2, 3):
+            torch.cuda.set_sync_debug_mode("default")
+            batches = list(train._batches(model, triplets().to("cuda"), epoch, 16, shuffled=True))
+            beta = torch.ones((), device="cuda")
+            torch.cuda.set_sync_debug_mode("error")
+            for share, batch in batches:
+                means = {name: value.clone() for name, value in advance(share, *batch, beta).items()}
+        torch.cuda.set_sync_debug_mode("default")
+        ends.append([*means.values(), *(p.detach().clone() for p in model.parameters())])
+    for plain, recorded in zip(*ends, strict=True):
+        torch.testing.assert_close(plain, recorded, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+@needs_cuda
+@pytest.mark.parametrize("options", [{"compile": True}, {"precision": "tf32"}, {"subsets": "sampled", "random_subsets": 2}])
+def test_it_trains_on_cuda(options, tmp_path):
+    _, history = train.fit(run(**options), triplets(), triplets("val"), tmp_path / "run", device="cuda", bar=False)
+    objective = history.query("split == 'train'").groupby("epoch")["reported_bound"].sum()
+    assert objective.iloc[-1] < 0.8 * objective.iloc[0]
+
+
+def test_tf32_asks_for_cuda(tmp_path):
+    with pytest.raises(ValueError, match="'tf32' on cpu; that needs CUDA"):
+        train.fit(run(precision="tf32"), triplets(), None, tmp_path / "run", bar=False)
+
+
+def test_the_presets_are_compiled_and_a_profile_that_one_watches_is_not():
+    from mvae_lib.spec import PRESETS, for_profile
+
+    for preset in PRESETS.values():
+        assert preset.train.compile and not for_profile(preset, "laptop", 48_000).train.compile
+        assert for_profile(preset, "full", 48_000).train.compile
