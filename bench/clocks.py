@@ -48,7 +48,7 @@ def peak_mib() -> float:
 def machine() -> dict[str, str | int]:
     """What the numbers were measured on."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    told = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     flags = {"avx512f", "avx512_bf16", "amx_bf16", "avx2"} & set(told.get("flags", "").split())
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     return {

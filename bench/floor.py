@@ -16,7 +16,9 @@ def products(model: MVAE, precision: torch.dtype) -> list[tuple[Tensor, ...]]:
             rows = batch if name.startswith("experts") else batch * subsets
             n, m = layer.in_features, layer.out_features
             x, w, g = (torch.randn(*shape).to(precision) for shape in ((rows, n), (m, n), (rows, m)))
-            sees_data = name.startswith("experts") and name.endswith("trunk.linear0")  # nobody asks for the data's gradient
+            of, expert, place = (*name.split(".", 2), "")[:3]
+            # nobody asks for the gradient of the data, which an expert's first layer sees
+            sees_data = of == "experts" and (place == "trunk.linear0" or len(model.experts[expert].trunk) == 0)
             jobs.append((x, w, g, torch.empty_like(g), torch.empty_like(w), None if sees_data else torch.empty_like(x)))
     return jobs
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from unittest.mock import patch
 
-os.environ["KINETO_LOG_LEVEL"] = "5"  # or the profiler tells of itself
+os.environ["KINETO_LOG_LEVEL"] = "99"  # or the profiler tells of itself
 
 import pandas as pd
 import torch

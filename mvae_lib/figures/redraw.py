@@ -13,7 +13,7 @@ import torch
 
 from mvae_lib import checkpoint, data, evaluate
 from mvae_lib.data.sources import ROOT
-from mvae_lib.figures import experts, latent, results, samples, style
+from mvae_lib.figures import experts, latent, results, samples, speed, style
 from mvae_lib.model import MVAE
 
 if TYPE_CHECKING:
@@ -58,6 +58,13 @@ FROM_TABLE: "dict[str, Callable[[pd.DataFrame], Figure]]" = {
     "terms_as_written": results.every_term,
     "first_steps": results.first_steps,
     "nearest_rule": results.nearest_rule,
+    "speed_steps": speed.ladder,
+    "speed_profile": speed.profile,
+    "speed_targets": speed.targets,
+    "speed_precision": speed.precision,
+    "speed_scale": speed.scale,
+    "speed_batch": speed.batch,
+    "speed_start": speed.start,
     "table2": results.combination_table,
     "speech_seven": results.speech_bars,
     "latent_kl": latent.kl_spectrum,
