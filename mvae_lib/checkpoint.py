@@ -156,6 +156,14 @@ def load(name: str | Path) -> MVAE:
     return model.eval()
 
 
+def history(name: str | Path) -> "pd.DataFrame":
+    """How a trained model got there, of the same names as `load`: a row an epoch, split and subset."""
+    import pandas as pd
+
+    shipped = PRETRAINED / f"{name}.csv"
+    return pd.read_csv(shipped if shipped.exists() else Path(name) / "history.csv")
+
+
 def study_model(profile: str, source: str) -> MVAE:
     """The model that the notebooks look at: the shipped one; on the stand-in, or in the full profile, the one that 03 trained."""
     shipped = source == REAL and profile != "full"
@@ -182,11 +190,11 @@ def ship(folder: Path, described: dict[str, Any]) -> Path:
     return path
 
 
-def _seconds(history: Path) -> float:
+def _seconds(path: Path) -> float:
     """Time that a run took, its measuring included."""
     import pandas as pd
 
-    return float(pd.read_csv(history).drop_duplicates(["epoch", "split"])["seconds"].to_numpy().sum())
+    return float(pd.read_csv(path).drop_duplicates(["epoch", "split"])["seconds"].to_numpy().sum())
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 import math
 
+import pytest
 import torch
+from torch.distributions import MultivariateNormal, Normal
 
 from mvae_lib import metrics
 from mvae_lib.loss import kl_to_prior
@@ -35,3 +37,127 @@ def test_aggregate_sd_is_that_of_the_mixture():
 def test_labels_seen():
     kinds, changes = metrics.labels_seen(torch.tensor([[5, 5, 5, 5], [5, 3, 7, 0], [1, 2, 1, 2]]))
     assert kinds.tolist() == [1, 4, 2] and changes.tolist() == [0, 3, 3]
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_entropy_is_torchs():
+    logvar = torch.randn(4, 6)
+    torch.testing.assert_close(metrics.entropy(logvar), Normal(0.0, (0.5 * logvar).exp()).entropy().sum(-1))
+
+
+def test_log_overlap():
+    """Perfect: one and the same. Useless: far apart. Adversarial: same means, other widths. Against the integral, on a grid."""
+    same = Normal(torch.randn(3, 5), torch.rand(3, 5) + 0.1)
+    torch.testing.assert_close(metrics.log_overlap(same, same), torch.zeros(3), atol=1e-6, rtol=0)
+    grid = torch.linspace(-60, 60, 200_001, dtype=torch.float64)
+    for left, right in (((0, 1), (3, 1)), ((0, 1), (0, 9)), ((-1, 0.5), (4, 2))):
+        p, q = (Normal(torch.tensor([float(m)]).double(), torch.tensor([float(s)]).double()) for m, s in (left, right))
+        want = torch.trapezoid((0.5 * (p.log_prob(grid) + q.log_prob(grid))).exp(), grid).log()
+        torch.testing.assert_close(metrics.log_overlap(p, q), want, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(metrics.log_overlap(q, p), want, rtol=1e-5, atol=1e-6)
+    two = Normal(torch.zeros(1, 2), torch.ones(1, 2))
+    assert metrics.log_overlap(two, Normal(two.mean + 2, two.stddev)).item() == pytest.approx(-2 * 4 / 8)
+
+
+def test_log_likelihood_on_a_linear_gaussian_model():
+    """x = W z + noise: log p(x) is known. The exact posterior needs one draw, the prior many; a wrong, narrow one stays below."""
+    torch.manual_seed(0)
+    w, sd, x = torch.randn(3, 2), 0.5, torch.randn(40, 3)
+    exact = MultivariateNormal(torch.zeros(3), w @ w.T + sd**2 * torch.eye(3)).log_prob(x)
+    covariance = torch.linalg.inv(torch.eye(2) + w.T @ w / sd**2)
+    rotation = torch.linalg.eigh(covariance)  # in these axes the posterior is diagonal, as our proposals are
+    w = w @ rotation.eigenvectors
+    mean = x @ w * rotation.eigenvalues / sd**2
+    posterior = Normal(mean, rotation.eigenvalues.sqrt().expand_as(mean))
+
+    def log_p_of(z):
+        return Normal(z @ w.T, sd).log_prob(x).sum(-1)
+
+    torch.testing.assert_close(metrics.log_likelihood(log_p_of, posterior, 1, seeded()), exact, atol=1e-4, rtol=1e-4)
+    prior = Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    few, many = (metrics.log_likelihood(log_p_of, prior, k, seeded()).mean() for k in (1, 1000))
+    assert few < many < exact.mean() + 0.05 and exact.mean() - many < 0.2
+    narrow = Normal(mean + 1, 0.1 * posterior.stddev)
+    assert (metrics.log_likelihood(log_p_of, narrow, 100, seeded()) < exact).all()
+    halves = [metrics.log_likelihood(log_p_of, prior, 60, seeded(), chunk=c) for c in (7, 60)]
+    torch.testing.assert_close(*halves), "the chunk does not matter"
+    given = log_p_of_first(w, sd, x)
+    both_given = metrics.log_likelihood(log_p_of, posterior, 1, seeded()) - metrics.log_likelihood(*given, 20_000, seeded())
+    first = MultivariateNormal(torch.zeros(1), (w @ w.T + sd**2 * torch.eye(3))[:1, :1])
+    torch.testing.assert_close(both_given, exact - first.log_prob(x[:, :1]), atol=0.1, rtol=0.02)
+
+
+def log_p_of_first(w, sd, x):
+    """Likelihood and proposal of the first coordinate alone: p(others | first) = p(all) / p(first)."""
+    prior = Normal(torch.zeros(len(x), 2), torch.ones(len(x), 2))
+    return (lambda z: Normal(z @ w[:1].T, sd).log_prob(x[:, :1]).sum(-1)), prior
+
+
+def test_calibration_error():
+    labels = torch.arange(1000) % 10
+    sure_and_right = torch.nn.functional.one_hot(labels, 10).float()
+    sure_and_wrong = sure_and_right.roll(1, dims=1)
+    ignorant = torch.full((1000, 10), 0.1)  # right one time in ten, and says so
+    assert metrics.calibration_error(sure_and_right, labels) == 0
+    assert metrics.calibration_error(sure_and_wrong, labels) == 1
+    assert metrics.calibration_error(ignorant, labels) == pytest.approx(0, abs=1e-6)
+    timid = 0.4 * sure_and_right + 0.06  # adversarial: always right at a confidence of .46
+    assert metrics.calibration_error(timid, labels) == pytest.approx(0.54)
+    mixed = torch.cat([0.775 * sure_and_right[:500] + 0.0225, 0.775 * sure_and_wrong[:100] + 0.0225])  # .7975, right in 5 of 6
+    assert metrics.calibration_error(mixed, labels[:600]) != metrics.calibration_error(timid, labels)
+    assert metrics.calibration_error(mixed, torch.cat([labels[:500], labels[:100]])) == pytest.approx(5 / 6 - 0.7975, abs=1e-6)
+
+
+def test_agreement():
+    same = torch.tensor([[1, 2, 3, 4]] * 3)
+    assert metrics.agreement(same) == 1
+    assert metrics.agreement(torch.tensor([[1, 2, 3, 4], [1, 2, 3, 4], [2, 3, 4, 5]])) == 0  # two of three do not count
+    assert metrics.agreement(torch.tensor([[1, 2], [1, 9], [1, 2]])) == 0.5
+
+
+def test_mutual_information_and_mig():
+    generator = seeded()
+    factor = torch.arange(20_000) % 10
+    perfect, useless = factor.float(), torch.randn(20_000, generator=generator)
+    parity = (factor % 2).float()  # adversarial: half of it
+    information = metrics.mutual_information(torch.stack([perfect, useless, parity], 1), factor)
+    assert metrics.factor_entropy(factor) == pytest.approx(math.log(10))
+    torch.testing.assert_close(information, torch.tensor([math.log(10), 0.0, math.log(2)]), atol=0.01, rtol=0)
+    assert metrics.mig(information, math.log(10)) == pytest.approx((math.log(10) - math.log(2)) / math.log(10), abs=0.01)
+    twice = metrics.mutual_information(torch.stack([perfect, perfect], 1), factor)  # adversarial: known, but in two places
+    assert metrics.mig(twice, math.log(10)) == 0
+    assert metrics.mutual_information(torch.ones(10, 1), torch.arange(10)).item() == 0  # a code that never moves
+
+
+def test_the_null_of_a_permuted_factor_shows_the_bias_of_counting():
+    factor, code = torch.arange(500) % 10, torch.randn(500, 1, generator=seeded())
+    found = metrics.mutual_information(code, factor)
+    null = metrics.permuted(lambda dealt: metrics.mutual_information(code, dealt), factor, 100, seeded())
+    assert null.shape == (100, 1) and 0.05 < null.mean() < 0.25
+    assert null.quantile(0.01) < found < null.quantile(0.99), "noise is not above its null"
+    told = metrics.mutual_information(factor[:, None].float(), factor)
+    assert told > null.max()
+
+
+def test_sap_and_the_accuracy_of_one_index():
+    factor = torch.arange(1000) % 5
+    codes = torch.stack([factor.float(), torch.randn(1000, generator=seeded()), (factor == 0).float()], 1)
+    accuracy = metrics.centroid_accuracy(codes, factor)
+    assert accuracy[0] == 1 and 0.15 < accuracy[1] < 0.3 and accuracy[2] == pytest.approx(0.4)  # zero, and the first of the rest
+    assert metrics.sap(accuracy) == pytest.approx(0.6)
+    assert metrics.sap(metrics.centroid_accuracy(codes[:, [0, 0]], factor)) == 0
+
+
+def test_dci():
+    """Perfect: an index a factor. Useless: all serve all. Adversarial: one index serves all; and one factor is split over two."""
+    assert metrics.dci(torch.eye(4)) == pytest.approx((1, 1))
+    assert metrics.dci(torch.ones(4, 4)) == pytest.approx((0, 0), abs=1e-6)
+    one_for_all = torch.zeros(4, 4)
+    one_for_all[0] = 1
+    assert metrics.dci(one_for_all) == pytest.approx((0, 1), abs=1e-6)
+    split = torch.tensor([[1.0, 0], [1.0, 0], [0, 2.0]])
+    disentangled, complete = metrics.dci(split)
+    assert disentangled == pytest.approx(1) and complete == pytest.approx(0.5 * (1 - math.log(2) / math.log(3)) + 0.5)

@@ -1,0 +1,54 @@
+"""The same run from other seeds: which difference is more than chance?"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mvae_lib import checkpoint
+from mvae_lib.data import load
+from mvae_lib.evaluate.tables import CLASS_MEAN, GLOBAL_MEAN, combination_table, running_means
+from mvae_lib.model import MVAE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRICS = ["accuracy", "reported_bound", "neg_elbo", "bce_farsi", "bce_kannada", "sse_speech", "ce", "kl"]
+
+
+def over_seeds(runs: list[str | Path], splits: tuple[str, ...] = ("train", "val", "test", "test_dig")) -> "pd.DataFrame":
+    """The combination table of each run on each split, sampled z; and its means over the last training epoch, as in the report.
+
+    Args:
+        runs: shipped names or run folders, of one preset and different seeds.
+    Returns: tidy: name, seed, epochs, split, given, and the columns of `combination_table`.
+    Raises:
+        ValueError: the runs differ in more than their seed, or two have the same.
+    """
+    import pandas as pd
+
+    models = [checkpoint.load(run) for run in runs]
+    _check_same([str(run) for run in runs], models)
+    tables = []
+    for run, model in zip(runs, models, strict=True):
+        own = {"name": model.spec.name, "seed": model.spec.train.seed, "epochs": model.epochs}
+        running = running_means(checkpoint.history(run)).reset_index()
+        tables.append(running.assign(**own, split="train, running"))
+        for split in splits:
+            table = combination_table(model, load(split, model.spec.data)).drop([CLASS_MEAN, GLOBAL_MEAN])
+            tables.append(table.reset_index().assign(**own, split=split))
+    frame = pd.concat(tables, ignore_index=True)
+    return frame.reindex(columns=["name", "seed", "epochs", "split", "given", *METRICS])
+
+
+def spread(frame: "pd.DataFrame", by: list[str]) -> "pd.DataFrame":
+    """Over seeds, of every metric: a row a group; columns ("mean", metric), ("std", metric) and ("count", metric)."""
+    return frame.pivot_table(index=by, values=METRICS, aggfunc=["mean", "std", "count"], sort=False)
+
+
+def _check_same(names: list[str], models: list[MVAE]) -> None:
+    kinds = {(m.spec.model, m.spec.data, replace(m.spec.train, seed=0, epochs=0, patience=0, compile=False)) for m in models}
+    seeds = [m.spec.train.seed for m in models]
+    if len(kinds) > 1 or len(set(seeds)) < len(seeds):
+        raise ValueError(
+            f"Runs {', '.join(names)} have seeds {seeds} and {len(kinds)} kinds of spec; give one run a seed, all of one spec."
+        )
