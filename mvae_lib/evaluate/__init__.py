@@ -1,6 +1,10 @@
 """A model and triplets -> tidy DataFrames; also ``python -m mvae_lib.evaluate --help``."""
 
+from mvae_lib.evaluate.agnostic import departure_table, overlap_table, probe_table, single_posteriors
+from mvae_lib.evaluate.coherence import cross_modal_coherence, prior_coherence, reader_accuracy, train_readers
+from mvae_lib.evaluate.labels import calibration_table, confusions, gains, label_baselines, label_beliefs
 from mvae_lib.evaluate.latent import describe, label_sweep, latent_table, perturb, posteriors, strips, walk
+from mvae_lib.evaluate.likelihood import likelihood_table
 from mvae_lib.evaluate.seeds import over_seeds, spread
 from mvae_lib.evaluate.tables import (
     CLASS_MEAN,
@@ -10,6 +14,7 @@ from mvae_lib.evaluate.tables import (
     baselines,
     combination_table,
     combinations,
+    members,
     running_means,
 )
 
@@ -19,16 +24,31 @@ __all__ = [
     "GLOBAL_MEAN",
     "REPORT_ORDER",
     "baselines",
+    "calibration_table",
     "combination_table",
     "combinations",
+    "confusions",
+    "cross_modal_coherence",
+    "departure_table",
     "describe",
+    "gains",
+    "label_baselines",
+    "label_beliefs",
     "label_sweep",
     "latent_table",
+    "likelihood_table",
+    "members",
     "over_seeds",
+    "overlap_table",
     "perturb",
     "posteriors",
+    "prior_coherence",
+    "probe_table",
+    "reader_accuracy",
     "running_means",
+    "single_posteriors",
     "spread",
     "strips",
+    "train_readers",
     "walk",
 ]

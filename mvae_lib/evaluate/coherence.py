@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mvae_lib import metrics
 from mvae_lib.data import Triplets
-from mvae_lib.evaluate.tables import check_match, combinations
+from mvae_lib.evaluate.tables import check_match, combinations, members
 from mvae_lib.model import MVAE
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def cross_modal_coherence(
     right = pd.DataFrame(0.0, index=pd.Index(combinations(len(model.names)), name="given"), columns=list(model.names))
     for x, y in triplets.batches(batch_size, order_seed=None):
         for given in right.index:
-            q = model.posterior({name: x[name] for name in _members(model, given)})
+            q = model.posterior({name: x[name] for name in members(model.names, given)})
             noise = torch.randn(q.mean.shape, generator=generator, device=y.device) if z == "sample" else 0.0
             for name, rebuilt in model.rebuild(q.mean + q.stddev * noise).items():
                 right.loc[given, name] += float((readers[name](rebuilt).argmax(-1) == y).sum())
@@ -91,8 +91,3 @@ def prior_coherence(model: MVAE, readers: dict[str, nn.Module], n: int = 10_000,
     z = torch.randn(n, model.spec.model.latent, generator=torch.Generator().manual_seed(seed))
     read = [readers[name](rebuilt).argmax(-1) for name, rebuilt in model.rebuild(z).items()]
     return metrics.agreement(torch.stack(read))  # M of [n] -> [M, n]
-
-
-def _members(model: MVAE, given: str) -> list[str]:
-    """``"m1,m3"`` -> the names of the modalities."""
-    return [model.names[int(part[1:]) - 1] for part in given.split(",")]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mvae_lib import metrics
 from mvae_lib.data import Triplets
-from mvae_lib.evaluate.tables import check_match, combinations
+from mvae_lib.evaluate.tables import check_match, combinations, members
 from mvae_lib.model import MVAE
 from mvae_lib.poe import subset_name, subsets
 
@@ -95,8 +95,7 @@ def strips(model: MVAE, triplets: Triplets, places: list[int], modality: str) ->
     x, y = triplets.gather(places)
     images = {"original": x[modality]}
     for given in combinations(len(model.names)):
-        names = [model.names[int(m[1:]) - 1] for m in given.split(",")]
-        images[given] = model.reconstruct({name: x[name] for name in names})[modality]
+        images[given] = model.reconstruct({name: x[name] for name in members(model.names, given)})[modality]
     images["class mean"] = torch.tensor(model.card["class_means"][modality])[y].flatten(1)  # [n, *shape] -> [n, F]
     rows = []
     for given, strip in images.items():

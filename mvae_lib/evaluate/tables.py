@@ -29,6 +29,11 @@ def combinations(n: int) -> list[str]:
     return list(REPORT_ORDER) if n == 3 else names
 
 
+def members(names: tuple[str, ...], given: str) -> tuple[str, ...]:
+    """The modalities of a combination: ``"m1,m3"`` of farsi, kannada, speech -> farsi, speech."""
+    return tuple(names[int(part[1:]) - 1] for part in given.split(","))
+
+
 def check_match(model: MVAE, triplets: Triplets) -> None:
     """ValueError unless the triplets are of the model's own recipe and source."""
     if triplets.recipe != model.spec.data:
