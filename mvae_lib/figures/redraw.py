@@ -13,7 +13,7 @@ import torch
 
 from mvae_lib import checkpoint, data, evaluate
 from mvae_lib.data.sources import ROOT
-from mvae_lib.figures import experts, latent, results, samples, speed, style
+from mvae_lib.figures import evidence, experts, latent, results, samples, speed, style
 from mvae_lib.model import MVAE
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ FROM_TABLE: "dict[str, Callable[[pd.DataFrame], Figure]]" = {
     "speed_scale": speed.scale,
     "speed_batch": speed.batch,
     "speed_start": speed.start,
+    "coherence": evidence.coherence,
+    "calibration": evidence.calibration,
+    "gains": evidence.gains,
+    "beliefs_seven": evidence.beliefs,
     "table2": results.combination_table,
     "speech_seven": results.speech_bars,
     "latent_kl": latent.kl_spectrum,
