@@ -1,0 +1,104 @@
+"""README.md and REPLICATION.md say what the CSVs say: every row of their tables is made again from figures/ and compared."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from mvae_lib.data.sources import ROOT
+from mvae_lib.evaluate import CLASS_MEAN, REPORT_ORDER
+from mvae_lib.figures import results
+
+COLUMNS = {
+    "accuracy": "accuracy",
+    '"ELBO"': "reported_bound",
+    "m1 BCE": "bce_farsi",
+    "m2 BCE": "bce_kannada",
+    'm3 "MSE"': "sse_speech",
+}
+REPLICATION, README = ((ROOT / name).read_text() for name in ("REPLICATION.md", "README.md"))
+TABLE2 = pd.read_csv(ROOT / "figures" / "table2.csv")
+FLOAT = r"[-+]?\d[\d,]*\.?\d*"
+
+
+def rows_under(text: str, header: str) -> list[list[str]]:
+    """The cells of each row of the Markdown table whose header line begins so."""
+    lines = text[text.index(header) :].splitlines()
+    table = lines[2 : next((i for i, line in enumerate(lines) if not line.startswith("|")), len(lines))]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def number(cell: str) -> float:
+    return float(re.search(FLOAT, cell.replace("**", "")).group().replace(",", ""))  # type: ignore[union-attr]
+
+
+def places(cell: str) -> int:
+    return len(re.search(FLOAT, cell.replace("**", "")).group().partition(".")[2])  # type: ignore[union-attr]
+
+
+def says(cell: str, value: float) -> bool:
+    """Is the number in the cell this value, rounded as the cell rounds?"""
+    return abs(number(cell) - value) <= 0.5 * 10.0 ** -places(cell) + 1e-9
+
+
+def split(name: str) -> pd.DataFrame:
+    return TABLE2[TABLE2["split"] == name].set_index("given")
+
+
+def test_replication_s_table_2_is_the_report_s_and_ours():
+    report, ours = results.report_table(), split("train, running")
+    rows = rows_under(REPLICATION, "| given | column | report | ours |")
+    assert [(row[0], row[1]) for row in rows] == [(given, column) for given in REPORT_ORDER for column in COLUMNS]
+    for given, column, theirs, own, difference, tolerance, verdict in rows:
+        metric = COLUMNS[column]
+        scale = 100 if metric == "accuracy" else 1
+        was, found = report.loc[given, metric] * scale, ours.loc[given, metric] * scale
+        assert says(theirs, was) and says(own, found), (given, column)
+        apart = found - was if metric == "accuracy" else 100 * (found / was - 1)
+        assert says(difference, apart), (given, column, difference, apart)
+        within = abs(apart) <= number(tolerance) or ("or .002" in tolerance and abs(found - was) <= 0.002)
+        assert (verdict == "replicated") == within, (given, column, verdict)
+
+
+def test_replication_s_class_means_are_the_table_s():
+    ours, report = split("train, running"), results.report_table()
+    rows = rows_under(REPLICATION, "| given | missing | report | ours | class mean (train)")
+    assert len(rows) == 6
+    for given, missing, theirs, own, mean, apart in rows:
+        metric = f"bce_{missing.lower()}"
+        value, limit = ours.loc[given, metric], split("train").loc[CLASS_MEAN, metric]
+        assert says(theirs, report.loc[given, metric]) and says(own, value) and says(mean, limit)
+        assert says(apart, 100 * (value / limit - 1))
+
+
+@pytest.mark.parametrize("row", range(7))
+def test_readme_s_table_is_the_table_s(row):
+    given = REPORT_ORDER[row]
+    cells = rows_under(README, "| given | accuracy, % |")[1 + row]
+    sources = (results.report_table(), split("train, running"), split("test"))
+    values = [
+        t.loc[given, m] * (100 if m == "accuracy" else 1)
+        for m in ("accuracy", "bce_farsi", "bce_kannada", "sse_speech")
+        for t in sources
+    ]
+    for cell, value in zip(cells[1:], values, strict=True):
+        assert says(cell, value), (given, cell, value)
+
+
+def test_readme_s_speeds_are_the_bench_s():
+    targets = pd.read_csv(ROOT / "figures" / "speed_targets.csv").set_index("what")
+    rows = rows_under(README, "| ratio | target | measured |")
+    assert [row[0] for row in rows] == list(targets.index)
+    for what, target, measured, spread in rows:
+        row = targets.loc[what]
+        assert number(target) == row["target"] and target.startswith(row["sign"])
+        if pd.isna(row["measured"]):
+            assert measured == "not measured" and not spread
+        else:
+            assert says(measured, row["measured"]) and measured.startswith("**") == (row["met"] == "yes")
+            low, high = spread.split(" to ")
+            assert says(low, row["lowest"]) and says(high, row["highest"])
+
+
+def test_a_wrong_number_would_be_found():
+    assert says("99.49 %", 99.493) and not says("99.49 %", 99.52) and says("**+0.5 %**", 0.46) and not says("-0.0 %", 0.2)
