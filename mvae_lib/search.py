@@ -54,7 +54,7 @@ def search(
 ) -> "Study":
     """Look for the spec with the least negative ELBO on the held-out triplets, at beta 1 whatever it trained at.
 
-    It is the mean over the combinations. A trial reports after every epoch, and ends early where the median of those before it was better.
+    It is the mean over the combinations. A trial reports after every epoch, and ends early where the median before it was better.
 
     Args:
         trials: how many more to run here.

@@ -56,6 +56,8 @@ class DataRecipe(_Checked):
     """Farsi crops: stretched to 28x28 (MNIST-MIX, the report), or kept in aspect in a centred 20-pixel box."""
     speech: Literal["ratio", "mean", "frames"] = "ratio"
     """13 ratios mean/sd scaled to [0, 1] (as_run); 13 standardised means (as_written); 13 x 64 frames (hearable)."""
+    left_out: str = ""
+    """A speaker whom nothing is learnt from; the tests then hold all of this speaker's recordings and no other's."""
     seed: int = 0
     """Fixes the split and every pairing."""
 

@@ -212,6 +212,34 @@ def test_to_moves_every_tensor(small: data.Triplets) -> None:
     assert {tensor.device.type for tensor in tensors} == {"meta"} and len(moved) == len(small)
 
 
+# --- a speaker left out
+
+
+def test_a_speaker_left_out_is_heard_in_the_tests_alone(split_of: Load, world: str) -> None:
+    def speakers(triplets: data.Triplets) -> set[str]:
+        return {name.split("_")[1] for name in triplets.speech_names}
+
+    everyone = speakers(split_of(world, "train", recipe("by_writer")))
+    out = sorted(everyone)[2]
+    left = DataRecipe(split="by_writer", left_out=out)
+    for part in ("train", "val"):
+        heard, usual = split_of(world, part, left), split_of(world, part, recipe("by_writer"))
+        assert speakers(heard) == everyone - {out} and takes_of(heard) == takes_of(usual)
+        for name in ("farsi", "kannada"):
+            assert torch.equal(heard.pools[name], usual.pools[name]), "the images stay where they were"
+    for part in ("test", "test_dig"):
+        heard = split_of(world, part, left)
+        assert speakers(heard) == {out} and set(heard.pool_labels["speech"].tolist()) == set(range(10))
+    own = split_of(world, "train", left)
+    assert not torch.equal(own.scaler["offset"], split_of(world, "train", recipe("by_writer")).scaler["offset"]), "fitted without"
+
+
+def test_there_is_no_leaving_out_of_nobody(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MVAE_DATA", world)
+    with pytest.raises(ValueError, match="'nobody'; the speakers are"):
+        data.load("train", DataRecipe(left_out="nobody"))
+
+
 # --- scalers and means
 
 

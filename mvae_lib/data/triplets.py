@@ -115,7 +115,7 @@ def load(split: str, recipe: DataRecipe = DataRecipe()) -> Triplets:
         split: "train", "val", "test" (Kannada's own) or "test_dig" (Dig-MNIST, out of domain).
         recipe: which form of the data and which split; see data/README.md.
     Raises:
-        ValueError: no such split, or the recipe has none ("as_written" has no "val").
+        ValueError: no such split, or the recipe has none ("as_written" has no "val"); no such speaker to leave out.
         DataError: a data file is there and is not the right one; NoData: MVAE_DATA=real and there is no way to get it.
     """
     if split not in SPLITS:
@@ -129,8 +129,8 @@ def load(split: str, recipe: DataRecipe = DataRecipe()) -> Triplets:
     part = split if split.startswith("test") else "train"
     labels = {name: sets[f"{name}_{part}_labels"] for name in NAMES[:2]}
     chosen = _images(split, recipe, labels["farsi"], labels["kannada"])
-    chosen["speech"] = np.flatnonzero(_takes(split, recipe)[sets["takes"]])
-    offset, scale = _scaler(recipe.speech, sets["speech"][_takes("train", recipe)[sets["takes"]]])
+    chosen["speech"] = _recordings(split, recipe, sets["takes"], sets["names"])
+    offset, scale = _scaler(recipe.speech, sets["speech"][_recordings("train", recipe, sets["takes"], sets["names"])])
 
     pools = {name: torch.from_numpy(sets[f"{name}_{part}"][chosen[name]]) for name in NAMES[:2]}
     pools["speech"] = torch.from_numpy((sets["speech"][chosen["speech"]] - offset) / scale)
@@ -140,6 +140,18 @@ def load(split: str, recipe: DataRecipe = DataRecipe()) -> Triplets:
     scaler = {"offset": torch.from_numpy(offset), "scale": torch.from_numpy(scale)}
     names = [str(name) for name in sets["names"][chosen["speech"]]]
     return Triplets(pools, pool_labels, pairs, of, scaler, split, recipe, source, chosen, names)
+
+
+def _recordings(split: str, recipe: DataRecipe, takes: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Rows of the recordings that belong to the split: by take, and by speaker where one is left out."""
+    belongs = _takes(split, recipe)[takes]
+    if recipe.left_out:
+        speakers = np.array([str(name).split("_")[1] for name in names])  # "7_jackson_32.wav"
+        if recipe.left_out not in speakers:
+            raise ValueError(f"DataRecipe.left_out is {recipe.left_out!r}; the speakers are {', '.join(sorted(set(speakers)))}.")
+        own = speakers == recipe.left_out
+        belongs = own if split.startswith("test") else belongs & ~own
+    return np.flatnonzero(belongs)
 
 
 def _takes(split: str, recipe: DataRecipe) -> np.ndarray:

@@ -1,35 +1,106 @@
-"""``python -m mvae_lib.evaluate``: tables from the shell."""
+"""``python -m mvae_lib.evaluate``: any of the study's tables again, from the shell, as CSV with the command that made it."""
 
+import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from mvae_lib import checkpoint, data
-from mvae_lib.evaluate.latent import describe
-from mvae_lib.evaluate.seeds import over_seeds
-from mvae_lib.evaluate.tables import combination_table
+from mvae_lib import checkpoint, data, evaluate
+from mvae_lib.evaluate import disentangle
+from mvae_lib.spec import DataRecipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Split = Literal["train", "val", "test", "test_dig"]
 
 
-def table(
-    run: str, split: Literal["train", "val", "test", "test_dig"] = "test", z: Literal["sample", "mean"] = "sample", seed: int = 0
-) -> None:
-    """Print a run's combination table as CSV. `run`: a shipped name or a run folder."""
+def _print(frame: "pd.DataFrame") -> None:
+    command = "python -m mvae_lib.evaluate " + shlex.join(sys.argv[1:])
+    print(frame.assign(command=command).to_csv(index=False), end="")
+
+
+def table(run: str, split: Split = "test", z: Literal["sample", "mean"] = "sample", seed: int = 0) -> None:
+    """What each combination rebuilds, and the baselines. `run`, here and below: a shipped name or a run folder."""
     model = checkpoint.load(run)
-    print(combination_table(model, data.load(split, model.spec.data), z, seed).to_csv(), end="")
+    _print(evaluate.combination_table(model, data.load(split, model.spec.data), z, seed).reset_index())
 
 
 def seeds(*runs: str) -> None:
-    """Print the tables of runs that differ in their seed, on every split, as one tidy CSV."""
-    print(over_seeds(list(runs)).to_csv(index=False), end="")
+    """The tables of runs that differ in their seed, on every split."""
+    _print(evaluate.over_seeds(list(runs)))
+
+
+def coherence(run: str, split: Split = "test", z: Literal["sample", "mean"] = "mean") -> None:
+    """The share of rebuilt samples that independent readers read right, and the readers' own accuracy ("given": real samples)."""
+    model = checkpoint.load(run)
+    train, triplets = data.load("train", model.spec.data), data.load(split, model.spec.data)
+    readers = evaluate.train_readers(train)
+    found = evaluate.cross_modal_coherence(model, triplets, readers, z)
+    found.loc["real samples"] = evaluate.reader_accuracy(readers, triplets)
+    _print(found.reset_index().assign(z=z, split=split, prior=evaluate.prior_coherence(model, readers)))
+
+
+def calibration(run: str, split: Split = "test") -> None:
+    """Accuracy, confidence and calibration error of the label, by combination."""
+    model = checkpoint.load(run)
+    triplets = data.load(split, model.spec.data)
+    _print(evaluate.calibration_table(evaluate.label_beliefs(model, triplets), triplets.labels).reset_index())
+
+
+def likelihood(run: str, split: Split = "test", draws: int = 1000, triplets: int = 500) -> None:
+    """Importance-weighted log p(target | given), in nats, of the first `triplets` of a split."""
+    model = checkpoint.load(run)
+    whole = data.load(split, model.spec.data)
+    few = replace(whole, pairs=whole.pairs[:triplets], labels=whole.labels[:triplets])
+    _print(evaluate.likelihood_table(model, few, draws))
+
+
+def classifiers(split: Literal["as_run", "as_written", "by_writer"] = "as_run") -> None:
+    """Accuracy of logistic regression, nearest neighbours and a small network, on each modality and on all three."""
+    recipe = DataRecipe(split=split)
+    train, tests = data.load("train", recipe), {name: data.load(name, recipe) for name in ("test", "test_dig")}
+    _print(evaluate.label_baselines(train, tests))
+
+
+def overlap(run: str, split: Split = "test") -> None:
+    """How far the single modalities' posteriors overlap: of one triplet, of one digit, of two digits; in nats."""
+    model = checkpoint.load(run)
+    triplets = data.load(split, model.spec.data)
+    _print(evaluate.overlap_table(evaluate.single_posteriors(model, triplets), triplets.labels))
+
+
+def departure(run: str, split: Split = "test") -> None:
+    """How far the posterior goes from the full one as modalities go, and how wide it gets."""
+    model = checkpoint.load(run)
+    _print(evaluate.departure_table(model, data.load(split, model.spec.data)).reset_index())
+
+
+def information(run: str, split: Split = "test") -> None:
+    """Mutual information of every latent index with digit and speaker, beside chance."""
+    model = checkpoint.load(run)
+    triplets = data.load(split, model.spec.data)
+    _print(disentangle.information_table(evaluate.posteriors(model, triplets)[0], disentangle.factors(triplets)))
+
+
+def disentanglement(run: str, split: Split = "test") -> None:
+    """MIG, SAP and DCI over digit and speaker, beside chance."""
+    model = checkpoint.load(run)
+    triplets = data.load(split, model.spec.data)
+    _print(disentangle.disentanglement_table(evaluate.posteriors(model, triplets)[0], disentangle.factors(triplets)))
 
 
 def ship(run: Path) -> None:
     """Copy a run folder's weights, spec and card to data/pretrained, with what lets it be explored where there are no data."""
     model = checkpoint.load(run)
-    print(checkpoint.ship(run, describe(model, data.load("test", model.spec.data))))
+    print(checkpoint.ship(run, evaluate.describe(model, data.load("test", model.spec.data))))
 
+
+tables = (table, seeds, coherence, calibration, likelihood, classifiers, overlap, departure, information, disentanglement)
 
 if __name__ == "__main__":
-    commands = {"table": table, "seeds": seeds, "ship": ship}
+    commands = {command.__name__: command for command in (*tables, ship)}
     tyro.extras.subcommand_cli_from_dict(commands, config=(tyro.conf.PositionalRequiredArgs,))
