@@ -12,8 +12,6 @@ from torch.utils import _pytree as pytree
 
 WARM_UP = 3
 """Calls that run as they are before one is recorded: compilers and allocators settle in them."""
-
-
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 """Is there oneDNN's product in float32? PyTorch leaves float32 to MKL, which on AMD takes no AVX-512: half the speed."""
 
@@ -116,4 +114,4 @@ def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+    return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]

@@ -119,13 +119,13 @@ def one_epoch(
     """
     spec = model.spec.train
     steps = -(-len(train) // spec.batch_size)
-    betas = torch.tensor([spec.beta_at((epoch - 1) * steps + i, steps) for i in range(steps)])
-    model.beta = float(betas[-1])
+    betas = [spec.beta_at((epoch - 1) * steps + i, steps) for i in range(steps)]
+    model.beta = betas[-1]
     model.train()
 
     def results() -> Iterator[tuple[dict[str, Tensor], Batch]]:
         batches = _batches(model, train, epoch, spec.batch_size, shuffled=True)
-        for (share, batch), beta in zip(batches, betas.to(model.device), strict=True):
+        for (share, batch), beta in zip(batches, torch.tensor(betas, device=model.device), strict=True):
             yield advance(share, *batch, beta), batch
             progress.update()
 
