@@ -73,7 +73,8 @@ def begin(folder: Path, run: RunSpec, card: dict[str, Any]) -> None:
     """
     spec = folder / "spec.json"
     if spec.exists():
-        old, new = (json.loads(text) for text in (spec.read_text(), run.to_json()))
+        known = RunSpec.from_json(spec.read_text())  # a field that was not yet when it was made has its default
+        old, new = (json.loads(each.to_json()) for each in (known, run))
         for part in (old, new):
             part["train"].update(epochs=None, patience=None)
         if old != new:

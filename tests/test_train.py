@@ -100,6 +100,15 @@ def test_stops_after_patience_epochs_without_min_delta():
     assert not train.stopped(history(5.0, 6.0, 7.0, 8.0), dataclasses.replace(spec, patience=0))
 
 
+def test_goes_on_with_a_folder_from_before_a_field_was_added(fitted):
+    _, history, folder = fitted
+    old = json.loads((folder / "spec.json").read_text())
+    del old["data"]["left_out"], old["train"]["subsets"]
+    (folder / "spec.json").write_text(json.dumps(old))
+    _, after = train.fit(run(patience=3), triplets(), triplets("val"), folder, bar=False)
+    assert len(after) == len(history)
+
+
 def test_refuses_a_folder_of_another_run(fitted):
     _, _, folder = fitted
     with pytest.raises(ValueError, match="holds another run.*train.learning_rate"):
