@@ -122,6 +122,12 @@ class Panel:
             self.page.wait_for_timeout(100)
         pytest.fail("the explorer is not to be found in the notebook")
 
+    def enter(self, label: str, text: str) -> None:
+        """Type into a field, and press Enter."""
+        field = self.page.locator(".widget-text", has_text=label).locator("input")
+        field.fill(text)
+        field.press("Enter")
+
     def png(self) -> bytes:
         """The picture that is on the screen, as it came from the kernel."""
         read = """async image => {
@@ -233,12 +239,9 @@ def test_the_reports_range(panel):
     panel.drag(-1, 0.95)
     far = panel.settled(other_than=before)
     assert panel.reading(-1) > 1000
-    number = panel.page.locator(".widget-text", has_text="any index").locator("input")
-    number.fill("87")
-    number.press("Enter")
+    panel.enter("any index", "87")
     assert panel.settled(other_than=far) not in (before, far)
-    number.fill("201")
-    number.press("Enter")
+    panel.enter("any index", "201")
     panel.press("±4 sd")
     assert panel.settled(other_than=far) == before and panel.reading(-1) == 0
 
@@ -248,12 +251,9 @@ def test_choosing_another_triplet(panel):
     panel.page.locator(".widget-dropdown select").first.select_option("3")
     three = panel.settled(other_than=before)
     assert (pixels(before, "label", 0) != pixels(three, "label", 0)).any()
-    number = panel.page.locator(".widget-text", has_text="number").locator("input")
-    number.fill("2")
-    number.press("Enter")
+    panel.enter("number", "2")
     assert panel.settled(other_than=three) not in (before, three)
-    number.fill("0")
-    number.press("Enter")
+    panel.enter("number", "0")
     panel.page.locator(".widget-dropdown select").first.select_option("7")
     assert panel.settled(other_than=three) == before
 
