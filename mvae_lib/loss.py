@@ -107,17 +107,18 @@ def terms(
     )
 
 
-def objective(t: Terms, modalities: tuple[Modality, ...], beta: float | Tensor) -> Tensor:
+def objective(t: Terms, modalities: tuple[Modality, ...], beta: float | Tensor, label_weight: float = 1.0) -> Tensor:
     r"""The loss of one batch: mean over samples of the sum over subsets.
 
     .. math:: \sum_{X \in \mathcal P(x_1 \ldots x_N)} \Big[ \sum_{m \in T(X)} w_m \, \mathrm{recon}_m
-              + \mathrm{CE}(y) + \beta \, KL(q(z|X) \,\|\, N(0, I)) \Big]
+              + \lambda \, \mathrm{CE}(y) + \beta \, KL(q(z|X) \,\|\, N(0, I)) \Big]
 
-    T(X) is every modality (``rebuild="all"``) or X itself (``"given"``): `Terms.stack` says which.
+    T(X) is every modality (``rebuild="all"``) or X itself (``"given"``): `Terms.stack` says which. The label's weight,
+    lambda, is 1 in the report.
     Source: the report, section 4.2.1; Wu & Goodman, arXiv:1802.05335, equation 6; the whole powerset as in
     Sutter et al., arXiv:2105.02470.
     """
-    total = (t.ce + beta * t.kl).sum(0)  # [S, B] -> [B]
+    total = (label_weight * t.ce + beta * t.kl).sum(0)  # [S, B] -> [B]
     for modality in modalities:
         total = total + modality.weight * t.recon[modality.name].sum(0)  # [S_m, B] -> [B]
     return total.mean()

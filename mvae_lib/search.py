@@ -1,6 +1,7 @@
 """A hyper-parameter search: ``python -m mvae_lib.search --trials 20``, here or on many machines that share a storage.
 
 Each trial is a run like any other, with a folder of its own, so a search that was stopped goes on with the same command.
+`python -m mvae_lib.evaluate trials` and `importances` print what it has found.
 """
 
 from dataclasses import replace
@@ -13,6 +14,7 @@ from mvae_lib.data.sources import RUNS
 from mvae_lib.spec import AS_WRITTEN, RunSpec
 
 if TYPE_CHECKING:
+    import pandas as pd
     from optuna import Study, Trial
 
 BASE = replace(
@@ -43,6 +45,20 @@ def propose(trial: "Trial", base: RunSpec = BASE) -> RunSpec:
     return replace(base, model=model, train=learning)
 
 
+def study_of(name: str = "search", storage: str | None = None, folder: Path = RUNS, seed: int = 0) -> "Study":
+    """The Optuna study of that name, new or to go on with; by default in an SQLite file beside the runs."""
+    import optuna
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return optuna.create_study(
+        study_name=name,
+        storage=storage or f"sqlite:///{folder / (name + '.db')}",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=seed),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+    )
+
+
 def search(
     triplets: Triplets,
     held_out: Triplets,
@@ -64,14 +80,7 @@ def search(
     """
     import optuna
 
-    folder.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        study_name=name,
-        storage=storage or f"sqlite:///{folder / (name + '.db')}",
-        load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=base.train.seed),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
-    )
+    study = study_of(name, storage, folder, base.train.seed)
 
     def objective(trial: "Trial") -> float:
         run = propose(trial, base)
@@ -90,12 +99,47 @@ def search(
     return study
 
 
+def winner(study: "Study", base: RunSpec = BASE) -> RunSpec:
+    """The spec of a study's best trial."""
+    from optuna.trial import FixedTrial
+
+    return propose(FixedTrial(study.best_params), base)  # type: ignore[arg-type]
+
+
+def trials_table(study: "Study") -> "pd.DataFrame":
+    """Tidy: trial, state, value (nats, of the last epoch reached), best (so far), epochs, and a column a parameter."""
+    import pandas as pd
+
+    rows = []
+    for trial in study.trials:
+        reached = trial.intermediate_values
+        own = {"trial": trial.number, "state": trial.state.name.lower(), "value": reached.get(max(reached, default=0))}
+        rows.append({**own, "epochs": max(reached, default=0), **trial.params})
+    frame = pd.DataFrame(rows)
+    frame.insert(3, "best", frame["value"].where(frame["state"] == "complete").cummin().ffill())
+    return frame
+
+
+def importance_table(study: "Study", seeds: int = 10) -> "pd.DataFrame":
+    """How much of the trials' spread each parameter explains (functional ANOVA): mean and spread over forests. Sums to 1.
+
+    Source: Hutter, Hoos & Leyton-Brown, ICML 2014; Optuna's evaluator.
+    """
+    import pandas as pd
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+    found = [get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed)) for seed in range(seeds)]
+    frame = pd.DataFrame(found)
+    table = pd.DataFrame({"mean": frame.mean(), "sd": frame.std()}).rename_axis("parameter").reset_index()
+    return table.sort_values("mean", ascending=False)
+
+
 def main(trials: int = 20, storage: str | None = None, name: str = "search") -> None:
     """Search, and print the trials. `storage`: an Optuna URL that others may share; by default an SQLite file in data/runs."""
     from mvae_lib import data
 
     study = search(data.load("train", BASE.data), data.load("val", BASE.data), trials, storage, name)
-    print(study.trials_dataframe(attrs=("number", "value", "state", "params", "duration")).to_string(index=False))
+    print(trials_table(study).to_string(index=False))
     print(f"best: trial {study.best_trial.number}, {study.best_value:.2f} nats, {study.best_params}")
 
 

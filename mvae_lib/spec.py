@@ -97,6 +97,8 @@ class TrainSpec(_Checked):
     """What each subset must rebuild: every modality (what the report ran), or the given ones only (its formula)."""
     beta: float = 1.0
     """Weight of the KL term, once reached."""
+    label_weight: float = 1.0
+    """Weight of the label's cross-entropy; 0: labels are not learnt from."""
     beta_epochs: int = 0
     """Beta rises linearly from 0, step by step, over this many epochs; 0: constant from the start."""
     epochs: int = 500

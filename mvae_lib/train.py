@@ -152,7 +152,7 @@ def batch_loss(
     t = terms(out.mu, out.logvar, out.rebuilt, out.logits, x, y, rows)
     with torch.no_grad():
         means = t.means()
-    return objective(t, run.model.modalities, beta), means
+    return objective(t, run.model.modalities, beta, run.train.label_weight), means
 
 
 @torch.no_grad()

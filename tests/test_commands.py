@@ -29,6 +29,7 @@ def test_it_prints_a_csv_with_its_command(command, folder, monkeypatch, capsys):
     monkeypatch.setattr(data, "load", load)
     monkeypatch.setattr(seeds, "load", load)
     monkeypatch.setattr(coherence, "UPDATES", 5)
+    monkeypatch.setattr(coherence, "BATCH", 16)
     monkeypatch.setattr(sys, "argv", ["-m", command.__name__, folder])
     command(folder, **({"draws": 5, "triplets": 20} if command is shell.likelihood else {}))
     frame = pd.read_csv(io.StringIO(capsys.readouterr().out))

@@ -5,6 +5,7 @@ import torch
 from small import triplets
 
 from mvae_lib.evaluate import disentangle
+from mvae_lib.evaluate.strokes import stroke_width
 
 N = 1200
 OF = {"digit": torch.arange(N) % 10, "speaker": torch.arange(N) // 10 % 6}
@@ -51,6 +52,13 @@ def test_factors_are_the_triplets_own():
     found = disentangle.factors(replace(few, speech_names=named))
     assert torch.equal(found["digit"], few.labels)
     assert found["speaker"].tolist() == ([1] * 10 + [0] * 10) * 2
+    x, _ = few.gather(slice(None))
+    widths = stroke_width(x["kannada"])
+    for digit in range(10):  # four a digit: four of the ten levels, in the order of the measure
+        of = few.labels == digit
+        assert sorted(found["kannada stroke width"][of].tolist()) == [0, 2, 5, 7]
+        assert (found["kannada stroke width"][of][widths[of].argsort(stable=True)].diff() > 0).all()
+    assert found.keys() == {"digit", "speaker", *(f"{s} {w}" for s in ("farsi", "kannada") for w in ("slant", "stroke width"))}
 
 
 @pytest.mark.parametrize("times", [1, 4])

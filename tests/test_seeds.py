@@ -1,6 +1,8 @@
 """Several seeds of one run: their tables together, and what may not be put together."""
 
+import pandas as pd
 import pytest
+import scipy.stats
 from small import run, triplets
 
 from mvae_lib import evaluate, train
@@ -48,3 +50,34 @@ def test_refuses_runs_that_are_not_one_run_s_seeds(folders):
         evaluate.over_seeds([folders / "0", folders / "other"])
     with pytest.raises(ValueError, match=r"seeds \[0, 0\]"):
         evaluate.over_seeds([folders / "0", folders / "0"])
+
+
+def made_up(changes: list[float]) -> pd.DataFrame:
+    """A frame of as many seeds: Kannada beside Farsi changes the accuracy by so much, and nothing else changes anything."""
+    rows = [
+        {
+            "seed": seed,
+            "split": "test",
+            "given": given,
+            "accuracy": 0.9 + seed / 100 + (change if given == "m1,m2" else 0.0),
+            "kl": 1.0,
+        }
+        for seed, change in enumerate(changes)
+        for given in evaluate.REPORT_ORDER
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_paired_change_is_sure_however_far_the_seeds_lie_apart():
+    table = evaluate.added(made_up([0.010, 0.011, 0.009, 0.010, 0.010]), ("accuracy",)).set_index(["given", "then"])
+    assert len(table) == 9
+    sure = table.loc[("m1", "m1,m2")]
+    assert sure["change"] == pytest.approx(0.01) and sure["p"] < 1e-4 and sure["seeds"] == 5
+    t = 0.01 / (sure["sd"] / 5**0.5)
+    assert sure["p"] == pytest.approx(2 * scipy.stats.t.sf(t, 4))
+
+
+def test_a_change_that_goes_both_ways_is_not_sure_and_one_seed_says_nothing():
+    table = evaluate.added(made_up([0.02, -0.02, 0.01, -0.01, 0.0]), ("accuracy",)).set_index(["given", "then"])
+    assert table.loc[("m1", "m1,m2"), "p"] > 0.5
+    assert evaluate.added(made_up([0.02]), ("accuracy",))["p"].isna().all()

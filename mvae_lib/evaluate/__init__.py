@@ -5,7 +5,9 @@ from mvae_lib.evaluate.coherence import cross_modal_coherence, prior_coherence, 
 from mvae_lib.evaluate.labels import calibration_table, confusions, gains, label_baselines, label_beliefs
 from mvae_lib.evaluate.latent import describe, label_sweep, latent_table, perturb, posteriors, strips, walk
 from mvae_lib.evaluate.likelihood import likelihood_table
-from mvae_lib.evaluate.seeds import over_seeds, spread
+from mvae_lib.evaluate.missing import missing_table
+from mvae_lib.evaluate.seeds import added, over_seeds, spread
+from mvae_lib.evaluate.sweeps import sweep_table
 from mvae_lib.evaluate.tables import (
     CLASS_MEAN,
     FLOOR,
@@ -23,6 +25,7 @@ __all__ = [
     "FLOOR",
     "GLOBAL_MEAN",
     "REPORT_ORDER",
+    "added",
     "baselines",
     "calibration_table",
     "combination_table",
@@ -38,6 +41,7 @@ __all__ = [
     "latent_table",
     "likelihood_table",
     "members",
+    "missing_table",
     "over_seeds",
     "overlap_table",
     "perturb",
@@ -49,6 +53,7 @@ __all__ = [
     "single_posteriors",
     "spread",
     "strips",
+    "sweep_table",
     "train_readers",
     "walk",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from mvae_lib import checkpoint, data, evaluate
+from mvae_lib import checkpoint, data, evaluate, search, variants
 from mvae_lib.evaluate import disentangle
 from mvae_lib.spec import DataRecipe
 
@@ -79,18 +79,70 @@ def departure(run: str, split: Split = "test") -> None:
     _print(evaluate.departure_table(model, data.load(split, model.spec.data)).reset_index())
 
 
+def probes(run: str, split: Split = "test", every: int = 8) -> None:
+    """Fit a linear probe of the digit on one modality's posterior means (a training triplet in `every`), test it on another's."""
+    model = checkpoint.load(run)
+    train, triplets = data.load("train", model.spec.data), data.load(split, model.spec.data)
+    few = replace(train, pairs=train.pairs[::every], labels=train.labels[::every])
+    learnt, asked = (evaluate.single_posteriors(model, each) for each in (few, triplets))
+    _print(evaluate.probe_table(learnt, few.labels, asked, triplets.labels).reset_index())
+
+
+def missing(run: str, split: Split = "test") -> None:
+    """How near a missing script is rebuilt to its class mean, and how wide its strokes are."""
+    model = checkpoint.load(run)
+    _print(evaluate.missing_table(model, data.load(split, model.spec.data)))
+
+
+def sweeps(run: str, split: Split = "test") -> None:
+    """Every index and as many random directions swept, by the report's reach and by 4 sd, trained and untrained."""
+    model = checkpoint.load(run)
+    readers = evaluate.train_readers(data.load("train", model.spec.data))
+    _print(evaluate.sweep_table(model, data.load(split, model.spec.data), readers))
+
+
 def information(run: str, split: Split = "test") -> None:
-    """Mutual information of every latent index with digit and speaker, beside chance."""
+    """Mutual information of every latent index with digit, speaker, slants and stroke widths, beside chance."""
     model = checkpoint.load(run)
     triplets = data.load(split, model.spec.data)
     _print(disentangle.information_table(evaluate.posteriors(model, triplets)[0], disentangle.factors(triplets)))
 
 
 def disentanglement(run: str, split: Split = "test") -> None:
-    """MIG, SAP and DCI over digit and speaker, beside chance."""
+    """MIG and SAP of each factor, DCI of all, beside chance."""
     model = checkpoint.load(run)
     triplets = data.load(split, model.spec.data)
     _print(disentangle.disentanglement_table(evaluate.posteriors(model, triplets)[0], disentangle.factors(triplets)))
+
+
+def objectives(*questions: str, epochs: int = 3) -> None:
+    """One choice changed at a time (rebuilt, beta, latent size, ...; by default all), trained here where it is not yet."""
+    _print(variants.compare(questions, epochs))
+
+
+def gradients() -> None:
+    """Gradient norms of the first epoch, by what of the logvar heads starts at zero."""
+    _print(variants.gradient_norms())
+
+
+def speakers(epochs: int = 3) -> None:
+    """Each speaker left out in turn, then heard alone, trained here where it is not yet."""
+    _print(variants.without_a_speaker(epochs))
+
+
+def trials(name: str = "search", storage: str | None = None) -> None:
+    """The trials of a search (python -m mvae_lib.search)."""
+    _print(search.trials_table(search.study_of(name, storage)))
+
+
+def importances(name: str = "search", storage: str | None = None) -> None:
+    """How much each parameter of a search explains."""
+    _print(search.importance_table(search.study_of(name, storage)))
+
+
+def contest(name: str = "search", storage: str | None = None, epochs: int = 5) -> None:
+    """A search's winner beside both presets, trained here where they are not yet."""
+    _print(variants.contest(search.winner(search.study_of(name, storage)), epochs))
 
 
 def ship(run: Path) -> None:
@@ -99,8 +151,23 @@ def ship(run: Path) -> None:
     print(checkpoint.ship(run, evaluate.describe(model, data.load("test", model.spec.data))))
 
 
-tables = (table, seeds, coherence, calibration, likelihood, classifiers, overlap, departure, information, disentanglement)
+tables = (
+    table,
+    seeds,
+    coherence,
+    calibration,
+    likelihood,
+    classifiers,
+    overlap,
+    probes,
+    departure,
+    missing,
+    sweeps,
+    information,
+    disentanglement,
+)
+trainings = (objectives, gradients, speakers, trials, importances, contest)
 
 if __name__ == "__main__":
-    commands = {command.__name__: command for command in (*tables, ship)}
+    commands = {command.__name__: command for command in (*tables, *trainings, ship)}
     tyro.extras.subcommand_cli_from_dict(commands, config=(tyro.conf.PositionalRequiredArgs,))

@@ -7,17 +7,26 @@ from torch import Tensor
 
 from mvae_lib import metrics
 from mvae_lib.data import Triplets
+from mvae_lib.evaluate.strokes import STYLE, within_digit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def factors(triplets: Triplets) -> dict[str, Tensor]:
-    """What varies from triplet to triplet and is known: the digit, and the speaker of its recording, each int ``[N]``."""
+    """What varies from triplet to triplet and can be known, each int ``[N]``: the digit, who spoke it, how it is written.
+
+    Slant and stroke width are of each script's image, in ten levels within its digit: they say nothing of which digit it is.
+    """
     names = [name.split("_")[1] for name in triplets.speech_names]  # "7_jackson_32.wav"
     order = {speaker: i for i, speaker in enumerate(sorted(set(names)))}
     spoken = triplets.pairs[:, list(triplets.pools).index("speech")]
-    return {"digit": triplets.labels, "speaker": torch.tensor([order[name] for name in names])[spoken]}
+    known = {"digit": triplets.labels, "speaker": torch.tensor([order[name] for name in names])[spoken]}
+    x, _ = triplets.gather(slice(None))
+    for script in ("farsi", "kannada"):
+        for style, measure in STYLE.items():
+            known[f"{script} {style}"] = within_digit(measure(x[script]), triplets.labels)
+    return known
 
 
 def information_table(codes: Tensor, of: dict[str, Tensor], times: int = 20, seed: int = 0) -> "pd.DataFrame":

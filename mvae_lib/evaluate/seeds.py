@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from mvae_lib import checkpoint
 from mvae_lib.data import load
-from mvae_lib.evaluate.tables import CLASS_MEAN, GLOBAL_MEAN, combination_table, running_means
+from mvae_lib.evaluate.tables import CLASS_MEAN, GLOBAL_MEAN, REPORT_ORDER, combination_table, running_means
 from mvae_lib.model import MVAE
 
 if TYPE_CHECKING:
@@ -43,6 +44,33 @@ def over_seeds(runs: list[str | Path], splits: tuple[str, ...] = ("train", "val"
 def spread(frame: "pd.DataFrame", by: list[str]) -> "pd.DataFrame":
     """Over seeds, of every metric: a row a group; columns ("mean", metric), ("std", metric) and ("count", metric)."""
     return frame.pivot_table(index=by, values=METRICS, aggfunc=["mean", "std", "count"], sort=False)
+
+
+def added(
+    frame: "pd.DataFrame", metrics: tuple[str, ...] = ("accuracy", "bce_farsi", "bce_kannada", "sse_speech")
+) -> "pd.DataFrame":
+    """What one modality more changes, seed by seed: paired differences and Student's t test of them.
+
+    Args:
+        frame: what `over_seeds` gives, of one preset.
+    Returns: a row a split, metric and step: split, metric, given, then; change (mean over seeds), sd, seeds, p (two-sided; NaN
+        where the seeds do not differ, or are one).
+    """
+    import pandas as pd
+    from scipy.stats import t as student
+
+    steps = [(a, b) for a in REPORT_ORDER for b in REPORT_ORDER if set(a.split(",")) < set(b.split(",")) and len(b) == len(a) + 3]
+    rows = []
+    for split, part in frame.groupby("split", sort=False):
+        for metric in metrics:
+            table = part.pivot_table(index="seed", columns="given", values=metric)
+            for given, then in steps:
+                change = (table[then] - table[given]).tolist()
+                mean, sd = fmean(change), stdev(change) if len(change) > 1 else float("nan")
+                p = 2 * student.sf(abs(mean) / sd * len(change) ** 0.5, len(change) - 1) if sd > 0 else float("nan")
+                own = {"split": split, "metric": metric, "given": given, "then": then}
+                rows.append({**own, "change": mean, "sd": sd, "seeds": len(change), "p": p})
+    return pd.DataFrame(rows)
 
 
 def _check_same(names: list[str], models: list[MVAE]) -> None:

@@ -1,0 +1,37 @@
+"""How near a rebuilt script is to its class mean, for a model made by hand that rebuilds exactly that, and one that copies."""
+
+import pytest
+import torch
+from small import run, triplets
+
+from mvae_lib import checkpoint, evaluate
+from mvae_lib.evaluate.missing import missing_table
+from mvae_lib.model import MVAE
+
+
+@pytest.fixture
+def model():
+    model = MVAE(run())
+    model.card = checkpoint.card(triplets("train"))
+    return model
+
+
+def test_a_model_that_gives_the_class_mean_for_what_it_was_not_given(model, monkeypatch):
+    few = triplets("test")
+    x, y = few.gather(slice(None))
+    means = {name: torch.tensor(model.card["class_means"][name]).flatten(1).float() for name in ("farsi", "kannada")}
+    monkeypatch.setattr(MVAE, "reconstruct", lambda self, given: {n: given.get(n, means[n][y]) for n in means})
+    table = missing_table(model, few).set_index(["target", "given"])
+    for target, own, other in (("farsi", "m1", "m2"), ("kannada", "m2", "m1")):
+        copied, guessed = table.loc[(target, own)], table.loc[(target, other)]
+        assert copied["held"] and not guessed["held"]
+        assert copied["to_original"] == 0 and copied["to_class_mean"] == copied["original_to_class_mean"]
+        assert guessed["to_class_mean"] < 1e-6 and guessed["to_original"] == pytest.approx(guessed["original_to_class_mean"])
+        assert guessed["to_other_mean"] > 0.2 and guessed["width"] == pytest.approx(guessed["width_class_mean"])
+        rms = ((x[target].flatten(1) - means[target][y]) ** 2).mean(1).sqrt().mean().item()
+        assert guessed["original_to_class_mean"] == pytest.approx(rms)
+
+
+def test_it_is_of_the_first_few(model):
+    assert (missing_table(model, triplets("test"), few=10)["triplets"] == 10).all()
+    assert len(evaluate.missing_table(model, triplets("test"), few=10)) == 14
