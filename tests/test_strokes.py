@@ -1,5 +1,7 @@
 """Slant and stroke width of shapes drawn by hand, whose answers are known."""
 
+import math
+
 import pytest
 import torch
 
@@ -28,9 +30,21 @@ def test_slant_does_not_depend_on_place_or_width_or_tilt_alone():
     assert slant(grey[None]).item() == pytest.approx(slant(bar(0.5)[None]).item(), abs=1e-4)
 
 
-@pytest.mark.parametrize("width", [1, 3, 5, 7])
+@pytest.mark.parametrize("width", range(1, 8))
 def test_a_bar_is_as_wide_as_it_is(width):
-    assert stroke_width(bar(width=width)[None]).item() == pytest.approx(width, abs=0.5)
+    assert stroke_width(bar(width=width)[None]).item() == pytest.approx(width, abs=0.01)
+
+
+def test_a_leaning_stroke_is_measured_across_and_a_wider_one_is_wider():
+    widths = stroke_width(torch.stack([bar(0.5, width) for width in range(1, 8)]))
+    across = torch.arange(1, 8) * math.cos(math.radians(26.565))
+    assert (widths.diff() > 0).all() and ((widths / across - 1).abs() < 0.21).all()
+
+
+def test_grey_is_part_of_a_pixel():
+    thin, thick = bar(width=1), bar(width=1).view(28, 28).clone()
+    thick[:, 15] = 0.6 * thick[:, 14]
+    assert 1 < stroke_width(thick.flatten()[None]).item() <= 2 and stroke_width(thin[None]).item() == 1
 
 
 def test_a_stroke_at_the_edge_ends_there():

@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -24,21 +25,25 @@ def slant(images: Tensor) -> Tensor:
     return torch.rad2deg(torch.atan((ink * x * y).sum((1, 2)) / (ink * y * y).sum((1, 2))))
 
 
-def stroke_width(images: Tensor) -> Tensor:
-    """Mean width of each digit's strokes, in pixels. ``[N, 784]`` in [0, 1] -> ``[N]``; NaN where no pixel is above one half.
+def stroke_width(images: Tensor, finer: int = 4) -> Tensor:
+    """Median width of each digit's strokes, in pixels. ``[N, 784]`` in [0, 1] -> ``[N]``; NaN where nothing is above one half.
 
-    Along the skeleton of the ink above one half: twice the distance to the nearest paper, less one (the pixel itself).
+    Along the skeleton of the ink above one half, twice the distance to the nearest paper; the median, as corners are no strokes.
+    Kannada's strokes are a pixel wide, so the image is first made `finer` (bilinear: a grey counts for the part of a pixel that
+    it is). The stairs of pixels make a slanted stroke up to a fifth thinner than it is.
     """
     import numpy as np
     from scipy.ndimage import distance_transform_edt
     from skimage.morphology import skeletonize
 
     widths = []
-    for ink in images.reshape(-1, 28, 28).gt(0.5).numpy():
-        padded = np.pad(ink, 1)  # a stroke that touches the edge ends there
-        skeleton = skeletonize(padded)
-        widths.append((2 * np.asarray(distance_transform_edt(padded))[skeleton] - 1).mean() if skeleton.any() else math.nan)
-    return torch.tensor(widths)
+    for image in images.view(-1, 1, 1, 28, 28):
+        padded = F.pad(image, (1, 1, 1, 1))  # a stroke that touches the edge ends there
+        ink = F.interpolate(padded, scale_factor=finer, mode="bilinear")[0, 0].gt(0.5).numpy()
+        skeleton = skeletonize(ink)
+        half = np.asarray(distance_transform_edt(ink))[skeleton]
+        widths.append(2 * float(np.median(half)) / finer if skeleton.any() else math.nan)
+    return torch.tensor(widths, dtype=torch.float32)
 
 
 def within_digit(values: Tensor, labels: Tensor, levels: int = 10) -> Tensor:
