@@ -35,3 +35,25 @@ def test_a_model_that_gives_the_class_mean_for_what_it_was_not_given(model, monk
 def test_it_is_of_the_first_few(model):
     assert (missing_table(model, triplets("test"), few=10)["triplets"] == 10).all()
     assert len(evaluate.missing_table(model, triplets("test"), few=10)) == 14
+
+
+def test_the_strips_beside_the_class_means(model):
+    few = triplets("test")
+    images, frame = evaluate.beside_class_means(model, few, [3, 7])
+    assert list(images["farsi"]) == ["original", "from m2", "from m3", "from m2,m3", "class mean"]
+    x, _ = few.gather([3, 7])
+    assert torch.equal(images["kannada"]["from m1"], model.reconstruct({"farsi": x["farsi"]})["kannada"])
+    distance = frame.set_index(["target", "row", "place"])["metric"]
+    assert (distance.xs("class mean", level="row") == 0).all()
+    mean = images["farsi"]["class mean"][1]
+    assert distance["farsi", "from m3", 7] == pytest.approx(((images["farsi"]["from m3"][1] - mean) ** 2).mean().sqrt().item())
+
+
+def test_walks_are_each_index_s_own_walk(model):
+    few = triplets("test")
+    images, frame = evaluate.walks(model, few, 7, {"this": 2, "that": 5}, reach=3.0, steps=3)
+    sd = evaluate.latent_table(*evaluate.posteriors(model, few))["sd"]
+    single, own = evaluate.walk(model, few, 7, 5, torch.tensor([-3.0, 0.0, 3.0]) * float(sd[5]))
+    torch.testing.assert_close(images["farsi"][3:], single["farsi"])
+    that = frame[frame["factor"] == "that"]
+    assert that["label"].tolist() == own["label"].tolist() and that["sd"].tolist() == [-3, 0, 3] and set(that["index"]) == {5}

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import scipy.stats
+import torch
 from small import run, triplets
 
 from mvae_lib import evaluate, train
@@ -81,3 +82,16 @@ def test_a_change_that_goes_both_ways_is_not_sure_and_one_seed_says_nothing():
     table = evaluate.added(made_up([0.02, -0.02, 0.01, -0.01, 0.0]), ("accuracy",)).set_index(["given", "then"])
     assert table.loc[("m1", "m1,m2"), "p"] > 0.5
     assert evaluate.added(made_up([0.02]), ("accuracy",))["p"].isna().all()
+
+
+def test_latents_over_seeds_is_each_run_s_own_sweep(folders):
+    frame = evaluate.latents_over_seeds([folders / "0", folders / "1"])
+    assert len(frame) == 2 * 2 * 2 and set(frame["network"]) == {"trained", "untrained"}
+    from mvae_lib import checkpoint
+
+    model, few = checkpoint.load(folders / "1"), triplets("test")
+    mu, logvar = evaluate.posteriors(model, few)
+    row = frame.query("seed == 1 and network == 'trained' and reach == '±1500'").iloc[0]
+    seen = evaluate.label_sweep(model, mu[7], torch.arange(-1500.0, 1500.0, 30.0))["labels"]
+    assert row["changing"] == (seen > 1).mean() and row["three"] == (seen >= 3).mean()
+    assert row["kl"] == pytest.approx(evaluate.latent_table(mu, logvar)["kl"].sum())

@@ -3,10 +3,10 @@
 from mvae_lib.evaluate.agnostic import departure_table, overlap_table, probe_table, single_posteriors
 from mvae_lib.evaluate.coherence import cross_modal_coherence, prior_coherence, reader_accuracy, train_readers
 from mvae_lib.evaluate.labels import calibration_table, confusions, gains, label_baselines, label_beliefs
-from mvae_lib.evaluate.latent import describe, label_sweep, latent_table, perturb, posteriors, strips, walk
+from mvae_lib.evaluate.latent import describe, label_sweep, latent_table, perturb, posteriors, strips, walk, walks
 from mvae_lib.evaluate.likelihood import likelihood_table
-from mvae_lib.evaluate.missing import missing_table
-from mvae_lib.evaluate.seeds import added, over_seeds, spread
+from mvae_lib.evaluate.missing import beside_class_means, missing_table
+from mvae_lib.evaluate.seeds import added, latents_over_seeds, over_seeds, spread
 from mvae_lib.evaluate.sweeps import sweep_table
 from mvae_lib.evaluate.tables import (
     CLASS_MEAN,
@@ -27,6 +27,7 @@ __all__ = [
     "REPORT_ORDER",
     "added",
     "baselines",
+    "beside_class_means",
     "calibration_table",
     "combination_table",
     "combinations",
@@ -39,6 +40,7 @@ __all__ = [
     "label_beliefs",
     "label_sweep",
     "latent_table",
+    "latents_over_seeds",
     "likelihood_table",
     "members",
     "missing_table",
@@ -56,4 +58,5 @@ __all__ = [
     "sweep_table",
     "train_readers",
     "walk",
+    "walks",
 ]

@@ -34,6 +34,11 @@ def seeds(*runs: str) -> None:
     _print(evaluate.over_seeds(list(runs)))
 
 
+def latents(*runs: str) -> None:
+    """How runs that differ in their seed use their latent, and what a sweep of every index shows, trained and untrained."""
+    _print(evaluate.latents_over_seeds(list(runs)))
+
+
 def coherence(run: str, split: Split = "test", z: Literal["sample", "mean"] = "mean") -> None:
     """The share of rebuilt samples that independent readers read right, and the readers' own accuracy ("given": real samples)."""
     model = checkpoint.load(run)
@@ -154,6 +159,7 @@ def ship(run: Path) -> None:
 tables = (
     table,
     seeds,
+    latents,
     coherence,
     calibration,
     likelihood,

@@ -65,6 +65,27 @@ def walk(model: MVAE, triplets: Triplets, place: int, index: int, amounts: Tenso
     return model.rebuild(moved), pd.DataFrame(rows)
 
 
+def walks(
+    model: MVAE, triplets: Triplets, place: int, indices: dict[str, int], reach: float = 4.0, steps: int = 7
+) -> tuple[dict[str, Tensor], "pd.DataFrame"]:
+    """Several indices of one triplet, each by ±`reach` standard deviations of its own aggregate posterior.
+
+    Args:
+        indices: what each index is shown for -> the index.
+    Returns: what `walk` does, index after index, with the columns factor and sd besides.
+    """
+    import pandas as pd
+
+    sd, at = metrics.aggregate_sd(*posteriors(model, triplets)), torch.linspace(-reach, reach, steps)
+    images, frames = [], []
+    for factor, index in indices.items():
+        rebuilt, frame = walk(model, triplets, place, index, at * sd[index])
+        images.append(rebuilt)
+        frames.append(frame.assign(factor=factor, sd=at.tolist()))
+    together = {name: torch.cat([rebuilt[name] for rebuilt in images]) for name in model.names}  # [I * steps, features]
+    return together, pd.concat(frames, ignore_index=True)
+
+
 @torch.no_grad()
 def label_sweep(model: MVAE, z: Tensor, amounts: Tensor) -> "pd.DataFrame":
     """Perturb every index of one latent in turn, and read the label off the label decoder.

@@ -58,6 +58,30 @@ def missing_table(model: MVAE, triplets: Triplets, few: int = 1000) -> "pd.DataF
     return pd.DataFrame(rows)
 
 
+@torch.no_grad()
+def beside_class_means(model: MVAE, triplets: Triplets, places: list[int]) -> "tuple[dict[str, dict[str, Tensor]], pd.DataFrame]":
+    """Some triplets' images: the original, each script as the others rebuild it (posterior mean), and its class mean.
+
+    Returns: by target and row ("original", "from m2", ..., "class mean") the images ``[n, 784]``; and a row an image: split,
+        target, row, place, label, metric (root mean square distance to the class mean).
+    """
+    import pandas as pd
+
+    x, y = triplets.gather(places)
+    images, rows = {}, []
+    for target in (m.name for m in model.spec.model.modalities if m.likelihood == "bernoulli"):
+        mean = torch.tensor(model.card["class_means"][target]).flatten(1).float()[y]  # [C, *shape] -> [n, 784]
+        strips = {"original": x[target].flatten(1)}
+        for given in combinations(len(model.names)):
+            if target not in (held := members(model.names, given)):
+                strips[f"from {given}"] = model.reconstruct({name: x[name] for name in held})[target]
+        images[target] = strips | {"class mean": mean}
+        for row, strip in images[target].items():
+            own = {"split": triplets.split, "target": target, "row": row, "place": places, "label": y}
+            rows.append(pd.DataFrame({**own, "metric": _rms(strip, mean)}))
+    return images, pd.concat(rows, ignore_index=True)
+
+
 def _rms(a: Tensor, b: Tensor) -> Tensor:
     """Root mean square difference over pixels: ``[..., 784]`` -> ``[...]``."""
     return (a - b).square().mean(-1).sqrt()

@@ -5,8 +5,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+import torch
+
 from mvae_lib import checkpoint
 from mvae_lib.data import load
+from mvae_lib.evaluate.latent import label_sweep, latent_table, posteriors
+from mvae_lib.evaluate.sweeps import STEPS, untrained
 from mvae_lib.evaluate.tables import CLASS_MEAN, GLOBAL_MEAN, REPORT_ORDER, combination_table, running_means
 from mvae_lib.model import MVAE
 
@@ -44,6 +48,36 @@ def over_seeds(runs: list[str | Path], splits: tuple[str, ...] = ("train", "val"
 def spread(frame: "pd.DataFrame", by: list[str]) -> "pd.DataFrame":
     """Over seeds, of every metric: a row a group; columns ("mean", metric), ("std", metric) and ("count", metric)."""
     return frame.pivot_table(index=by, values=METRICS, aggfunc=["mean", "std", "count"], sort=False)
+
+
+def latents_over_seeds(runs: list[str | Path], reaches: tuple[str, ...] = ("±1500", "±4 sd")) -> "pd.DataFrame":
+    """How each run uses its latent, and what sweeps of every index from the first test seven show; the same of it untrained.
+
+    Returns: tidy: name, seed, epochs, network ("trained", "untrained"), reach; active (indices), kl (nats), widest (the largest
+        standard deviation of the aggregate posterior); changing, three: the shares of indices along which the label changes, and
+        passes through three digits or more.
+    """
+    import pandas as pd
+
+    rows = []
+    for run in runs:
+        model = checkpoint.load(run)
+        triplets = load("test", model.spec.data)
+        seven = int((triplets.labels == 7).nonzero()[0])
+        for network, net in (("trained", model), ("untrained", untrained(model, model.spec.train.seed))):
+            mu, logvar = posteriors(net, triplets)
+            table = latent_table(mu, logvar)
+            sd = torch.tensor(table["sd"].to_numpy())
+            for reach in reaches:
+                seen = label_sweep(net, mu[seven], STEPS * (1500.0 if reach == "±1500" else 4 * sd[:, None]))["labels"]
+                own = {"name": model.spec.name, "seed": model.spec.train.seed, "epochs": model.epochs, "network": network}
+                use = {
+                    "active": int(table["active"].to_numpy().sum()),
+                    "kl": float(table["kl"].to_numpy().sum()),
+                    "widest": float(sd.max()),
+                }
+                rows.append({**own, "reach": reach, **use, "changing": (seen > 1).mean(), "three": (seen >= 3).mean()})
+    return pd.DataFrame(rows)
 
 
 def added(

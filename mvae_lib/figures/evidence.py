@@ -92,3 +92,56 @@ def beliefs(frame: "pd.DataFrame") -> "Figure":
     axes[0, 0].set_ylabel("probability")
     axes[0, 3].set_xlabel("digit")
     return figure
+
+
+def agnostic(frame: "pd.DataFrame") -> "Figure":
+    """Overlap of two modalities' posteriors: one triplet, one digit, two digits. `frame`: `overlap_table`."""
+    figure, ((axis,),) = style.new(1, 1, (8.0, 2.6))
+    looks = {"triplet": ("o", "joint"), "same digit": ("s", "speech"), "other digit": ("^", "kannada")}
+    pairs = frame[["one", "other"]].drop_duplicates().itertuples(index=False)
+    places = {(one, other): place for place, (one, other) in enumerate(pairs)}
+    for shift, (kind, (mark, colour)) in enumerate(looks.items()):
+        rows = frame[frame["kind"] == kind]
+        y = [places[row.one, row.other] + 0.2 * (shift - 1) for row in rows.itertuples()]
+        axis.errorbar(rows["mean"], y, xerr=rows["sd"], fmt=mark, color=style.COLOUR[colour], label=kind, capsize=2)
+    axis.set_yticks(range(len(places)), [f"{style.TITLE[one]}\n{style.TITLE[other]}" for one, other in places])
+    axis.axvline(0, color=style.COLOUR["prior"], ls=":")
+    axis.set(xlabel="log Bhattacharyya coefficient, nats (0: the same Gaussian); bars: sd over triplets", ylim=(2.5, -0.5))
+    figure.legend(title="posteriors of", fontsize=8, loc="outside right upper")
+    return figure
+
+
+def probes(frame: "pd.DataFrame") -> "Figure":
+    """Accuracy of a probe fitted on one modality's latent, on another's. `frame`: fitted on, and a column a modality."""
+    table = frame.set_index("fitted on")[list(NAMES)]
+    figure, ((axis,),) = style.new(1, 1, (4.4, 2.8))
+    axis.imshow(table, cmap="cividis", vmin=0.1, vmax=1)
+    for row in range(3):
+        for column in range(3):
+            value = table.iloc[row, column]
+            axis.text(column, row, f"{value:.1%}", ha="center", va="center", color="black" if value > 0.6 else "white")
+    axis.set_xticks(range(3), [style.TITLE[name] for name in table.columns])
+    axis.set_yticks(range(3), [style.TITLE[name] for name in table.index])
+    axis.set(xlabel="tested on the latent of", ylabel="fitted on the latent of")
+    axis.grid(False)
+    return figure
+
+
+def departure(frame: "pd.DataFrame") -> "Figure":
+    """Distance from the full posterior, and entropy, by combination. `frame`: `departure_table`."""
+    rows = frame.set_index("given").loc[list(REPORT_ORDER)]
+    figure, axes = style.new(1, 3, (9.5, 2.8), sharey=True)
+    words = {
+        "kl_from_full": "KL from the full posterior (nats)",
+        "distance_of_means": "distance of the means",
+        "entropy": "entropy (nats)",
+    }
+    colours = [style.COLOUR["joint"] if given.count(",") else style.COLOUR[NAMES[int(given[1]) - 1]] for given in rows.index]
+    for axis, (column, label) in zip(axes[0], words.items(), strict=True):
+        axis.hlines(range(7), rows[column].min() if column == "entropy" else 0, rows[column], color="#CCCCCC")
+        axis.scatter(rows[column], range(7), color=colours, zorder=3)
+        axis.set(xlabel=label)
+    axes[0, 0].set_yticks(range(7), [style.marks(given, NAMES) for given in rows.index])
+    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_ylabel("given")
+    return figure

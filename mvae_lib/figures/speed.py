@@ -34,8 +34,7 @@ def measured(name: str) -> "tuple[pd.DataFrame, str]":
     if here.exists() and (BENCH / "machine.json").exists():
         machine = json.loads((BENCH / "machine.json").read_text())
         return pd.read_csv(here), "{cpu} ({flags}), {threads} threads, torch {torch}".format(**machine)
-    frame = pd.read_csv(ROOT / "figures" / f"speed_{name}.csv")
-    return frame.drop(columns="source"), frame["source"].iloc[0]
+    return style.saved(f"speed_{name}")
 
 
 def targets(frame: "pd.DataFrame") -> "Figure":
