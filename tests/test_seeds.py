@@ -95,3 +95,18 @@ def test_latents_over_seeds_is_each_run_s_own_sweep(folders):
     seen = evaluate.label_sweep(model, mu[7], torch.arange(-1500.0, 1500.0, 30.0))["labels"]
     assert row["changing"] == (seen > 1).mean() and row["three"] == (seen >= 3).mean()
     assert row["kl"] == pytest.approx(evaluate.latent_table(mu, logvar)["kl"].sum())
+
+
+def test_the_seed_table_holds_seeds_guesses_and_classifiers(folders):
+    frame = evaluate.over_seeds([folders / "0", folders / "1"], splits=("test",)).query("split == 'test'")
+    guesses = pd.DataFrame({m: [1.0, 2.0] for m in seeds.COMPARED}, index=[evaluate.CLASS_MEAN, evaluate.GLOBAL_MEAN]).assign(
+        accuracy=float("nan")
+    )
+    classifiers = pd.DataFrame({"classifier": ["MLP"], "given": ["m1"], "accuracy": [0.5]})
+    table = evaluate.seed_table(frame, guesses, classifiers)
+    assert list(table.index) == [*evaluate.REPORT_ORDER, evaluate.CLASS_MEAN, evaluate.GLOBAL_MEAN, "MLP, m1"]
+    two = frame[frame["given"] == "m2"]["bce_farsi"]
+    assert table.loc["m2", ("bce_farsi", "mean")] == pytest.approx(two.mean())
+    assert table.loc["m2", ("bce_farsi", "sd")] == pytest.approx(two.std())
+    assert table.loc["MLP, m1", ("accuracy", "mean")] == 0.5 and table.loc[evaluate.GLOBAL_MEAN, ("sse_speech", "mean")] == 2.0
+    assert table.loc["MLP, m1"].isna().sum() == 7 and table.loc[evaluate.CLASS_MEAN].isna().sum() == 5

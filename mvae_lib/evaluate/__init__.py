@@ -6,7 +6,7 @@ from mvae_lib.evaluate.labels import calibration_table, confusions, gains, label
 from mvae_lib.evaluate.latent import describe, label_sweep, latent_table, perturb, posteriors, strips, walk, walks
 from mvae_lib.evaluate.likelihood import likelihood_table
 from mvae_lib.evaluate.missing import beside_class_means, missing_table
-from mvae_lib.evaluate.seeds import added, latents_over_seeds, over_seeds, spread
+from mvae_lib.evaluate.seeds import added, latents_over_seeds, over_seeds, seed_table, spread
 from mvae_lib.evaluate.sweeps import sweep_table
 from mvae_lib.evaluate.tables import (
     CLASS_MEAN,
@@ -52,6 +52,7 @@ __all__ = [
     "probe_table",
     "reader_accuracy",
     "running_means",
+    "seed_table",
     "single_posteriors",
     "spread",
     "strips",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METRICS = ["accuracy", "reported_bound", "neg_elbo", "bce_farsi", "bce_kannada", "sse_speech", "ce", "kl"]
+COMPARED = ("accuracy", "bce_farsi", "bce_kannada", "sse_speech")
 
 
 def over_seeds(runs: list[str | Path], splits: tuple[str, ...] = ("train", "val", "test", "test_dig")) -> "pd.DataFrame":
@@ -50,6 +51,29 @@ def spread(frame: "pd.DataFrame", by: list[str]) -> "pd.DataFrame":
     return frame.pivot_table(index=by, values=METRICS, aggfunc=["mean", "std", "count"], sort=False)
 
 
+def seed_table(
+    frame: "pd.DataFrame", guesses: "pd.DataFrame", classifiers: "pd.DataFrame", metrics: tuple[str, ...] = COMPARED
+) -> "pd.DataFrame":
+    """Mean and sd over seeds by combination, and under them what guesses and plain classifiers reach.
+
+    Args:
+        frame: `over_seeds`, of one preset and split.
+        guesses: rows of `combination_table` by name: the class mean and the global mean.
+        classifiers: `label_baselines`, of the same split.
+    Returns: a row a combination, guess or classifier; columns (metric, "mean") and (metric, "sd"), NaN where there is none.
+    """
+    import pandas as pd
+
+    found = spread(frame, ["given"]).loc[list(REPORT_ORDER)]
+    table = pd.DataFrame({(m, words): found[how, m] for m in metrics for words, how in (("mean", "mean"), ("sd", "std"))})
+    for name, row in guesses.iterrows():
+        for metric in metrics:
+            table.loc[name, (metric, "mean")] = row[metric]
+    for kind, given, share in classifiers[["classifier", "given", "accuracy"]].to_numpy():
+        table.loc[f"{kind}, {given}", ("accuracy", "mean")] = share
+    return table
+
+
 def latents_over_seeds(runs: list[str | Path], reaches: tuple[str, ...] = ("±1500", "±4 sd")) -> "pd.DataFrame":
     """How each run uses its latent, and what sweeps of every index from the first test seven show; the same of it untrained.
 
@@ -80,9 +104,7 @@ def latents_over_seeds(runs: list[str | Path], reaches: tuple[str, ...] = ("±15
     return pd.DataFrame(rows)
 
 
-def added(
-    frame: "pd.DataFrame", metrics: tuple[str, ...] = ("accuracy", "bce_farsi", "bce_kannada", "sse_speech")
-) -> "pd.DataFrame":
+def added(frame: "pd.DataFrame", metrics: tuple[str, ...] = COMPARED) -> "pd.DataFrame":
     """What one modality more changes, seed by seed: paired differences and Student's t test of them.
 
     Args:

@@ -11,6 +11,7 @@ from mvae_lib.figures.results import HELD, METRIC, _log
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from torch import Tensor
 
 GIVEN = {"m1": ("o", "farsi"), "m2": ("s", "kannada"), "m3": ("^", "speech"), "m1,m2,m3": ("D", "joint")}
 
@@ -49,6 +50,23 @@ def question(frame: "pd.DataFrame") -> "Figure":
         axis.set_title(METRIC[metric], fontsize=8)
         axis.margins(x=0.15)
     axes[0, 0].legend(title="given", fontsize=6.5, title_fontsize=6.5)
+    return figure
+
+
+def seven(frame: "pd.DataFrame", images: "dict[str, dict[str, Tensor]]") -> "Figure":
+    """One triplet's Farsi image from each combination, a row an objective, with nats of BCE.
+
+    `frame`: answer, given, metric; `images`: answer -> given -> ``[1, 784]``.
+    """
+    columns = list(next(iter(images.values())))
+    figure, axes = style.new(len(images), len(columns), (9.0, 1.15 * len(images) + 0.3))
+    for line, (answer, strips) in zip(axes, images.items(), strict=True):
+        cost = frame[frame["answer"] == answer].set_index("given")["metric"]
+        for axis, given in zip(line, columns, strict=True):
+            held = "m1" in given.split(",")
+            words = f"{style.marks(given, NAMES)}  {cost[given]:.0f}" if given.startswith("m") else given
+            style.digit(axis, strips[given][0].numpy(), words, style.COLOUR["farsi"] if held else None)
+        line[0].set_ylabel(f"must rebuild\n{answer}", fontsize=8)
     return figure
 
 
