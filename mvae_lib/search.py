@@ -21,9 +21,9 @@ BASE = replace(
     AS_WRITTEN,
     name="search",
     data=replace(AS_WRITTEN.data, split="by_writer"),
-    train=replace(AS_WRITTEN.train, epochs=5, precision="bfloat16", compile=False),
+    train=replace(AS_WRITTEN.train, epochs=2, precision="bfloat16", compile=False),
 )
-"""What is varied: the small networks, on the split by writers, five epochs; nothing of the test sets is ever looked at."""
+"""What is varied: the small networks, on the split by writers, two epochs; nothing of the test sets is ever looked at."""
 
 
 def propose(trial: "Trial", base: RunSpec = BASE) -> RunSpec:

@@ -1,5 +1,6 @@
 """A search runs, goes on where it stopped, and ends with the best of its trials."""
 
+import math
 from dataclasses import replace
 
 import optuna
@@ -45,3 +46,44 @@ def test_a_trial_that_diverges_fails_and_the_search_goes_on(tmp_path, base, monk
 
 def test_the_search_never_sees_a_test_set():
     assert search.BASE.data.split == "by_writer" and search.BASE.train.epochs <= 5
+
+
+def by_hand(values: list[float | None]) -> optuna.Study:
+    """A study of trials that were never run: the value depends on the learning rate alone; None: pruned after an epoch."""
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    study = optuna.create_study()
+    for i, value in enumerate(values):
+        trial = study.ask()
+        search.propose(trial)
+        trial.report(50.0 + i, 1)
+        if value is not None:
+            trial.report(value, 2)
+        study.tell(trial, *([value] if value is not None else [None, optuna.trial.TrialState.PRUNED]))
+    return study
+
+
+def test_the_table_of_trials_says_how_far_each_came_and_what_was_best_so_far():
+    table = search.trials_table(by_hand([30.0, None, 40.0, 20.0]))
+    assert table["state"].tolist() == ["complete", "pruned", "complete", "complete"]
+    assert table["value"].tolist() == [30.0, 51.0, 40.0, 20.0] and table["epochs"].tolist() == [2, 1, 2, 2]
+    assert table["best"].tolist() == [30.0, 30.0, 30.0, 20.0]
+    assert {"learning_rate", "beta", "width"} <= set(table.columns)
+
+
+def test_the_winner_is_the_best_trial_s_spec():
+    study = by_hand([30.0, 10.0, 20.0])
+    assert search.winner(study) == search.propose(optuna.trial.FixedTrial(study.trials[1].params))
+
+
+@pytest.mark.parametrize("matters", ["learning_rate", "latent"])
+def test_importance_goes_to_the_one_parameter_that_matters(matters):
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    for _ in range(60):
+        trial = study.ask()
+        search.propose(trial)
+        study.tell(
+            trial, abs(math.log10(trial.params["learning_rate"]) + 3) if matters == "learning_rate" else trial.params["latent"]
+        )
+    table = search.importance_table(study, seeds=2).set_index("parameter")["mean"]
+    assert table.index[0] == matters and table.iloc[0] > 0.7 and table.sum() == pytest.approx(1.0)

@@ -90,6 +90,9 @@ def test_nearest_class_mean_on_codes_that_are_the_digit(base, monkeypatch):
     assert variants._centroids(model, split, split, every=1) == [1.0] * 7
     monkeypatch.setattr(evaluate, "posteriors", lambda m, t, given: (torch.ones(len(t), 10), None))
     assert variants._centroids(model, split, split, every=1) == pytest.approx([0.1] * 7)
+    sign = (torch.arange(len(split)) // 10 % 2 * 2 - 1)[:, None]  # adversarial: easy to tell apart, and all means are one
+    monkeypatch.setattr(evaluate, "posteriors", lambda m, t, given: (perfect[t.labels] * sign, None))
+    assert variants._centroids(model, split, split, every=1) == pytest.approx([0.1] * 7)
 
 
 def test_gradient_norms_are_the_steps_own(base):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from mvae_lib import checkpoint, data, evaluate, search, variants
+from mvae_lib.data import Triplets
 from mvae_lib.evaluate import disentangle
 from mvae_lib.spec import DataRecipe
 
@@ -21,6 +22,10 @@ Split = Literal["train", "val", "test", "test_dig"]
 def _print(frame: "pd.DataFrame") -> None:
     command = "python -m mvae_lib.evaluate " + shlex.join(sys.argv[1:])
     print(frame.assign(command=command).to_csv(index=False), end="")
+
+
+def _first(triplets: Triplets, count: int) -> Triplets:
+    return replace(triplets, pairs=triplets.pairs[:count], labels=triplets.labels[:count])
 
 
 def table(run: str, split: Split = "test", z: Literal["sample", "mean"] = "sample", seed: int = 0) -> None:
@@ -59,9 +64,7 @@ def calibration(run: str, split: Split = "test") -> None:
 def likelihood(run: str, split: Split = "test", draws: int = 1000, triplets: int = 500) -> None:
     """Importance-weighted log p(target | given), in nats, of the first `triplets` of a split."""
     model = checkpoint.load(run)
-    whole = data.load(split, model.spec.data)
-    few = replace(whole, pairs=whole.pairs[:triplets], labels=whole.labels[:triplets])
-    _print(evaluate.likelihood_table(model, few, draws))
+    _print(evaluate.likelihood_table(model, _first(data.load(split, model.spec.data), triplets), draws))
 
 
 def classifiers(split: Literal["as_run", "as_written", "by_writer"] = "as_run") -> None:
@@ -113,11 +116,11 @@ def information(run: str, split: Split = "test") -> None:
     _print(disentangle.information_table(evaluate.posteriors(model, triplets)[0], disentangle.factors(triplets)))
 
 
-def disentanglement(run: str, split: Split = "test") -> None:
-    """MIG and SAP of each factor, DCI of all, beside chance."""
+def disentanglement(run: str, split: Split = "test", triplets: int = 4000) -> None:
+    """MIG and SAP of each factor, DCI of all, beside chance, on the first `triplets` of a split."""
     model = checkpoint.load(run)
-    triplets = data.load(split, model.spec.data)
-    _print(disentangle.disentanglement_table(evaluate.posteriors(model, triplets)[0], disentangle.factors(triplets)))
+    few = _first(data.load(split, model.spec.data), triplets)
+    _print(disentangle.disentanglement_table(evaluate.posteriors(model, few)[0], disentangle.factors(few)))
 
 
 def objectives(*questions: str, epochs: int = 3) -> None:

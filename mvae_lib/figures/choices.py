@@ -121,7 +121,8 @@ def importances(frame: "pd.DataFrame") -> "Figure":
 
 
 def contest(frame: "pd.DataFrame") -> "Figure":
-    """The search's winner beside the presets, by combination. `frame`: `variants.contest` of one split."""
+    """The search's winner beside the presets, by combination, on test. `frame`: `variants.contest`."""
+    frame = frame[frame["split"] == "test"]
     metrics = ("accuracy", "neg_elbo", *HELD)
     figure, axes = style.new(1, len(metrics), (11.0, 3.0), sharey=True)
     looks = dict(zip(dict.fromkeys(frame["answer"]), (("D", "report"), ("o", "farsi"), ("s", "joint")), strict=True))

@@ -13,7 +13,7 @@ import torch
 
 from mvae_lib import checkpoint, data, evaluate
 from mvae_lib.data.sources import ROOT
-from mvae_lib.figures import evidence, experts, latent, results, samples, speed, style
+from mvae_lib.figures import choices, claims, evidence, experts, latent, results, samples, speed, style
 from mvae_lib.model import MVAE
 
 if TYPE_CHECKING:
@@ -73,6 +73,34 @@ FROM_TABLE: "dict[str, Callable[[pd.DataFrame], Figure]]" = {
     "speech_seven": results.speech_bars,
     "latent_kl": latent.kl_spectrum,
     "labels_along": latent.labels_along,
+    "latent_seeds": latent.over_seeds,
+    "seeds_as_run": claims.seeds,
+    "seeds_as_written": claims.seeds,
+    "classifiers": claims.classifiers,
+    "speakers": claims.speakers,
+    "added": claims.added,
+    "likelihood": claims.likelihood,
+    "missing": claims.missing,
+    "sweeps": latent.sweeps,
+    "information": latent.information,
+    "disentanglement": latent.scores,
+    "overlap": evidence.agnostic,
+    "probes": evidence.probes,
+    "departure": evidence.departure,
+    "claims": claims.verdicts,
+    "choice_rebuilt": choices.question,
+    "choice_beta": choices.question,
+    "choice_label_term": choices.question,
+    "choice_speech_coefficient": choices.question,
+    "choice_latent_size": choices.question,
+    "choice_speech_view": choices.question,
+    "choice_logvar_heads": choices.question,
+    "choice_activation": choices.question,
+    "posterior_widths": choices.widths,
+    "gradients": choices.gradients,
+    "search_history": choices.history,
+    "search_importances": choices.importances,
+    "contest": choices.contest,
 }
 
 
@@ -141,6 +169,18 @@ def _walk(frame: "pd.DataFrame", shelf: Shelf) -> "Figure":
     return latent.walk(frame, _images(frame, shelf))
 
 
+def _beside(frame: "pd.DataFrame", shelf: Shelf) -> "Figure":
+    places = frame.loc[(frame["row"] == "original") & (frame["target"] == "farsi"), "place"].tolist()
+    images, again = evaluate.beside_class_means(shelf.model, shelf.split("test"), places)
+    return claims.beside_class_means(again, images)
+
+
+def _best(frame: "pd.DataFrame", shelf: Shelf) -> "Figure":
+    indices = dict(zip(frame["factor"], frame["index"], strict=True))
+    images, again = evaluate.walks(shelf.model, shelf.split("test"), int(frame["place"].iloc[0]), indices)
+    return latent.best_indices(again, {name: images[name].numpy() for name in ("farsi", "kannada")})
+
+
 WITH_DATA: "dict[str, Callable[[pd.DataFrame, Shelf], Figure]]" = {
     "the_seven": _seven,
     "the_seven_pixels": _seven_pixels,
@@ -157,6 +197,8 @@ WITH_DATA: "dict[str, Callable[[pd.DataFrame, Shelf], Figure]]" = {
     "fig5_best_kannada": _grid("kannada"),
     "walk_201": _walk,
     "walk_top": _walk,
+    "beside_class_means": _beside,
+    "best_indices": _best,
 }
 
 
@@ -166,8 +208,8 @@ def redraw(saved: Path = SAVED) -> "pd.DataFrame":
 
     shelf, real, rows = Shelf(), data.is_real(), []
     for path in sorted(saved.glob("*.csv")):
-        frame, name = pd.read_csv(path), path.stem
-        source, frame = frame["source"].iloc[0], frame.drop(columns="source")
+        name = path.stem
+        frame, source = style.saved(name, saved)
         if name in FROM_TABLE:
             style.save(FROM_TABLE[name](frame), name, frame, source)
             became = "drawn"

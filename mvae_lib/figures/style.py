@@ -80,11 +80,11 @@ def table(frame: "pd.DataFrame", caption: str, formats: dict) -> "HTML":
     return HTML(styler.to_html())
 
 
-def saved(name: str) -> "tuple[pd.DataFrame, str]":
+def saved(name: str, where: Path = ROOT / "figures") -> "tuple[pd.DataFrame, str]":
     """A committed figure's table and its source: a measurement that takes longer than a notebook should."""
     import pandas as pd
 
-    frame = pd.read_csv(ROOT / "figures" / f"{name}.csv")
+    frame = pd.read_csv(where / f"{name}.csv", dtype={"answer": str})  # an answer may look like a number
     return frame.drop(columns="source"), frame["source"].iloc[0]
 
 
