@@ -30,10 +30,13 @@ def test_it_prints_a_csv_with_its_command(command, folder, monkeypatch, capsys):
     monkeypatch.setattr(seeds, "load", load)
     monkeypatch.setattr(coherence, "UPDATES", 5)
     monkeypatch.setattr(coherence, "BATCH", 16)
-    monkeypatch.setattr(sys, "argv", ["-m", command.__name__, folder])
-    command(folder, **({"draws": 5, "triplets": 20} if command is shell.likelihood else {}))
+    options = {"likelihood": ["--draws", "5", "--triplets", "20"]}.get(command.__name__, [])
+    monkeypatch.setattr(sys, "argv", ["-m", command.__name__, folder, *options])
+    shell.main()
     frame = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    assert len(frame) >= 3 and set(frame["command"]) == {f"python -m mvae_lib.evaluate {command.__name__} {folder}"}
+    assert len(frame) >= 3 and set(frame["command"]) == {
+        " ".join(["python -m mvae_lib.evaluate", command.__name__, folder, *options])
+    }
 
 
 def test_classifiers(monkeypatch, capsys):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Split = Literal["train", "val", "test", "test_dig"]
+Several = tyro.conf.Positional[tuple[str, ...]]
 
 
 def _print(frame: "pd.DataFrame") -> None:
@@ -34,12 +35,12 @@ def table(run: str, split: Split = "test", z: Literal["sample", "mean"] = "sampl
     _print(evaluate.combination_table(model, data.load(split, model.spec.data), z, seed).reset_index())
 
 
-def seeds(*runs: str) -> None:
+def seeds(runs: Several) -> None:
     """The tables of runs that differ in their seed, on every split."""
     _print(evaluate.over_seeds(list(runs)))
 
 
-def latents(*runs: str) -> None:
+def latents(runs: Several) -> None:
     """How runs that differ in their seed use their latent, and what a sweep of every index shows, trained and untrained."""
     _print(evaluate.latents_over_seeds(list(runs)))
 
@@ -123,7 +124,7 @@ def disentanglement(run: str, split: Split = "test", triplets: int = 4000) -> No
     _print(disentangle.disentanglement_table(evaluate.posteriors(model, few)[0], disentangle.factors(few)))
 
 
-def objectives(*questions: str, epochs: int = 3) -> None:
+def objectives(questions: Several = (), epochs: int = 3) -> None:
     """One choice changed at a time (rebuilt, beta, latent size, ...; by default all), trained here where it is not yet."""
     _print(variants.compare(questions, epochs))
 
@@ -177,6 +178,11 @@ tables = (
 )
 trainings = (objectives, gradients, speakers, trials, importances, contest)
 
-if __name__ == "__main__":
+
+def main() -> None:
     commands = {command.__name__: command for command in (*tables, *trainings, ship)}
     tyro.extras.subcommand_cli_from_dict(commands, config=(tyro.conf.PositionalRequiredArgs,))
+
+
+if __name__ == "__main__":
+    main()
