@@ -7,7 +7,7 @@ PY := .venv/bin/python
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lab data figures bench refresh
+.PHONY: help study test lab app data figures bench refresh
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test: .venv/.stamp ## lint, types, and every test
 lab: .venv/.stamp ## open JupyterLab on the first notebook
 	@echo "lab: opening JupyterLab (Ctrl-C here ends it)"
 	@$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_environment_and_data.ipynb
+
+app: .venv/.stamp ## open the explorer as a page of its own, on this machine alone
+	@echo "app: serving the explorer (Ctrl-C here ends it)"
+	@cd notebooks/page && JUPYTER_PATH="$(CURDIR)/notebooks/page:$(CURDIR)/.venv/share/jupyter" $(CURDIR)/$(PY) -m voila explorer.ipynb
 
 data: .venv/.stamp ## get the public data files and prepare the arrays of both presets
 	@echo "data: looking for the public files"

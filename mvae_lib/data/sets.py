@@ -42,6 +42,12 @@ def is_real() -> bool:
     return source() == REAL
 
 
+def at_hand() -> bool:
+    """Whether `load` gives the real data without a download."""
+    here = all(sources.local(needed) for needed in _needed().values())
+    return sources.wanted() == "real" or (here and sources.wanted() == "auto")
+
+
 def arrays(images: str, view: str) -> tuple[Arrays, str]:
     """All arrays of one form of the data, and the words for their source. The arrays are shared: do not write to them.
 

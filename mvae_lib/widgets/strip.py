@@ -1,7 +1,8 @@
 """The one picture that the explorer shows: panels at fixed places in a palette image, painted by numpy.
 
 A column a modality and one for the label; the originals above, what is rebuilt below. Moving a slider repaints the lower row
-and packs the whole as PNG, in a millisecond or two, where a matplotlib figure takes thirty or more.
+and packs the whole as PNG, in a millisecond or two, where a matplotlib figure takes thirty or more. In the same place, a film:
+one index moved step by step, a hundred tiles a script.
 """
 
 import io
@@ -31,6 +32,8 @@ LEFT, TICKS, GAP, HEAD, FOOT = 20, 30, 14, 8, 18  # row names, values beside bar
 ROWS = (HEAD, 2 * HEAD + SIDE + FOOT)
 """Top of the originals' panels, and of the rebuilt ones."""
 HEIGHT = ROWS[1] + SIDE + FOOT
+LINES, TILE, FILM = 10, 29, (44, 20)
+"""A film's tiles in a line and its lines, a tile's side with its edge, and where the first one stands, across and down."""
 
 
 class Strip:
@@ -56,6 +59,7 @@ class Strip:
         self.edges = [left for left, _ in self.panels.values()] + [x]
         self._paper = self._print()  # what never changes
         self._upper = self._paper  # and what changes with the triplet
+        self._digits = np.stack([self._digit(str(i)) for i in range(classes)])  # [classes, 16, 16]
         self._marks: dict[str, ndarray] = {}
 
     def originals(self, samples: Mapping[str, ndarray], given: Sequence[str]) -> None:
@@ -89,8 +93,36 @@ class Strip:
                 canvas[y - 1 : y + 1, x + i * SLOT : x + (i + 1) * SLOT] = BLACK
         return canvas
 
-    def figure(self, picture: ndarray, title: str) -> "Figure":
-        """A picture as a figure to save, with the names of its columns."""
+    def film(self, means: Mapping[str, ndarray], amounts: ndarray, here: int, title: str) -> ndarray:
+        """One index moved step by step, read like a page: each script, and the digit that is read off, faint where it is unsure.
+
+        Args:
+            means: what is rebuilt at each step, name -> ``[100, features]``.
+            amounts: of each step, ``[100]``; each line's first stands beside it.
+            here: the step that gets a frame.
+        Returns: uint8 ``[HEIGHT, width]``, as `picture` does.
+        """
+        canvas, (left, top) = np.zeros((HEIGHT, self.width), np.uint8), FILM
+        line, place = divmod(here, LINES)
+        certainty = means["label"].max(-1, keepdims=True)[..., None]  # [100, classes] -> [100, 1, 1]
+        read = np.rint(self._digits[means["label"].argmax(-1)] * certainty)  # [100, 16, 16]
+        pages = {name: np.rint(means[name].reshape(-1, 28, 28) * BLACK) for name in self.images} | {"label": read}
+        for name, tiles in pages.items():
+            side = tiles.shape[-1] + 1
+            page = np.full((LINES, side, LINES, side), LINE, np.uint8)  # line, y, tile, x
+            page[:, 1:, :, 1:] = tiles.reshape(LINES, LINES, side - 1, side - 1).transpose(0, 2, 1, 3)
+            canvas[top : top + LINES * side, left : left + LINES * side] = page.reshape(LINES * side, -1)
+            x, y = left + place * side, top + line * side
+            canvas[y - 1 : y + side + 2, x - 1 : x + side + 2][_edge(side + 3, side + 3, 2)] = INK[name]
+            self._write(canvas, (left, top - 6), style.TITLE.get(name, name) + (" read" if name == "label" else ""), "ls")
+            left += LINES * side + GAP
+        for i in range(LINES):
+            self._write(canvas, (FILM[0] - 6, top + i * TILE + TILE // 2), f"{amounts[i * LINES]:+g}", "rm")
+        self._write(canvas, (FILM[0], HEIGHT - 6), title, "ls")
+        return canvas
+
+    def figure(self, picture: ndarray, title: str, heads: bool = True) -> "Figure":
+        """A picture as a figure to save, with the names of its columns (a film has its own)."""
         figure, axes = style.new()
         (height, width), axis, above, below = picture.shape, axes[0, 0], 44, 14  # pixels for titles, and for the caption
         total = above + height + below
@@ -100,7 +132,7 @@ class Strip:
         fine = picture.repeat(4, 0).repeat(4, 1)  # [H, W] -> [4 H, 4 W]: scaled down again, edges stay sharp at any resolution
         axis.imshow(PALETTE[fine], aspect="auto", extent=(0, width, height, 0))  # [4 H, 4 W] -> [4 H, 4 W, 3]
         axis.set_axis_off()
-        for name, (x, _) in self.panels.items():
+        for name, (x, _) in self.panels.items() if heads else ():
             axis.text(x, -8, style.TITLE.get(name, name))
         figure.suptitle(title, y=1 - 4 / total, va="top", fontsize=9)
         return figure
@@ -149,6 +181,11 @@ class Strip:
                     middle = (x + i * SLOT + SLOT // 2, ROWS[row] + SIDE + 4)
                     self._write(canvas, middle, str(i), "mt")
         return canvas
+
+    def _digit(self, text: str) -> ndarray:
+        tile = np.zeros((16, 16), np.uint8)
+        self._write(tile, (8, 8), text, "mm", 12)
+        return tile
 
     @staticmethod
     def _write(canvas: ndarray, place: tuple[int, int], text: str, anchor: str, size: int = 11) -> None:
