@@ -20,13 +20,19 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x W' + b, ``[N, in]`` -> ``[N, out]``: `torch.nn.functional.linear`, by oneDNN for many rows in float32 on a CPU."""
     on_cpu = x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32
     if ONEDNN and on_cpu and len(x) >= 16 and not torch.is_autocast_enabled("cpu"):
-        return onednn_linear(x, weight, bias)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return onednn_linear(x, weight, bias)
+        return _onednn(x, weight, bias)  # the same, at once: an operator of one's own imports a compiler first, for seconds
     return F.linear(x, weight, bias)
 
 
 @torch.library.custom_op("mvae::linear", mutates_args=())
 def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x W' + b by oneDNN, as an operator that compilers leave alone: ``[N, in]`` -> ``[N, out]``."""
+    return _onednn(x, weight, bias)
+
+
+def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
