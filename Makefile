@@ -40,8 +40,8 @@ figures: .venv/.stamp ## redraw every figure from saved results into data/out/, 
 	@echo "figures: redrawing from saved results"
 	@$(PY) -m mvae_lib.figures.redraw
 
-bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae)
-	@$(PY) -m bench.run $(if $(PEERS),--peers)
+bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae; BROWSER=1: the explorer's latency instead)
+	@$(PY) -m bench.run $(if $(PEERS),--peers) $(if $(BROWSER),--browser)
 
 refresh: .venv/.stamp ## renew the committed notebooks and figures (real data only)
 	@echo "refresh: running the notebooks and renewing notebooks/ and figures/"

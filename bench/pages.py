@@ -96,3 +96,11 @@ def _listens(port: int) -> bool:
     """Without asking for a page: the explorer's would take the kernel that was warmed for it."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def run_all(page: "Page", address: str, notebook: str) -> None:
+    """Open a notebook in a JupyterLab and start all its cells."""
+    page.goto(f"{address}/lab/tree/{notebook}")
+    page.locator("#jp-main-statusbar").get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.locator(".lm-MenuBar-item", has_text="Run").click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()

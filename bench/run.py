@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from torch.optim import Adam
 
-from bench import floor, plain
+from bench import browser, floor, plain
 from bench.before import CHANGES, without
 from bench.clocks import OUT, ROOT, machine, ratio, side_by_side
 from mvae_lib import data, train
@@ -213,12 +213,24 @@ def told(what: str) -> Iterator[None]:
     print(f"({time.perf_counter() - start:.0f} s)", flush=True)
 
 
+def latencies(here: dict[str, str | int]) -> None:
+    """The explorer's alone: the other clocks would not share the cores with a browser, nor does a browser need them."""
+    with told("the explorer in JupyterLab and chromium"):
+        found = browser.times()
+    found.to_csv(OUT / "browser.csv", index=False)
+    (OUT / "machine.json").write_text(json.dumps(here, indent=2) + "\n")
+    print(f"\n{browser.show(found)}\n\nResults: {OUT.relative_to(ROOT)}/browser.csv")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", action="store_true", help="MultiVae too (a virtual environment of its own, bench/.venv)")
+    parser.add_argument("--browser", action="store_true", help="the explorer's latency in chromium, and nothing else")
     args = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     here = machine()
+    if args.browser:
+        return latencies(here)
     triplets = data.load("train", AS_RUN.data)
     print("bench:", ", ".join(f"{key} {value}" for key, value in here.items()), f"; {triplets.source}", flush=True)
     clocks: dict[str, tuple[str, Callable[[], pd.DataFrame]]] = {

@@ -158,3 +158,26 @@ def start(frame: "pd.DataFrame") -> "Figure":
     axes.set_yticks(range(len(ways)), ways)
     axes.set(xlabel="ms, each in a fresh interpreter", xlim=(0, None), ylim=(len(ways) - 0.5, -0.5))
     return figure
+
+
+def browser(frame: "pd.DataFrame") -> "Figure":
+    """The explorer's latencies, event by event, before their targets. `frame`: what, number, ms, p50_target, p95_target."""
+    names = list(dict.fromkeys(frame["what"]))
+    figure, ((axes,),) = style.new(1, 1, (9.0, 0.62 * len(names) + 0.9))
+    for place, name in enumerate(names):
+        rows = frame[frame["what"] == name]
+        target, (median, high) = rows["p95_target"].iloc[0], rows["ms"].quantile([0.5, 0.95])
+        axes.barh(place, target, height=0.8, color="#E4E4E4")
+        spread = 0.5 * ((rows["number"] * 0.618) % 1 - 0.5)  # beside each other, the same each time
+        axes.plot(rows["ms"], place + spread, ".", ms=3, alpha=0.4, color=style.COLOUR["prior"], mec="none")
+        colour = style.COLOUR["speech" if high <= target else "report"]
+        axes.plot([median, median], [place - 0.35, place + 0.35], color=style.COLOUR["joint"], lw=2)
+        axes.plot([high, high], [place - 0.35, place + 0.35], color=colour, lw=3)
+        words = f"p50 {median:.1f}, p95 {high:.1f} (≤ {target:g})"
+        axes.text(max(high, target, rows["ms"].max()) + 2, place, words, va="center", fontsize=8)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="ms; black: median, green or orange: 95th percentile, met or missed; grey: its target")
+    axes.set_xlim(0, 1.35 * max(frame["ms"].max(), frame["p95_target"].max()))
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    return figure
