@@ -1,4 +1,4 @@
-"""The explorer as a reader meets it: notebook 06 in a real JupyterLab, run and dragged with the mouse in Debian's chromium.
+"""The explorer as a reader meets it: notebook 06 in a real JupyterLab, and the page of `make app`, under the mouse in chromium.
 
 What is asserted on is the picture's own bytes, as the browser got them, and its pixels.
 """
@@ -7,105 +7,73 @@ import base64
 import io
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from bench import browser, pages
 from mvae_lib.checkpoint import PRETRAINED
 from mvae_lib.data.sources import ROOT
+from mvae_lib.figures import speed
 from mvae_lib.figures.style import COLOUR
 from mvae_lib.spec import AS_RUN
 from mvae_lib.widgets.strip import ROWS, SIDE, Strip
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update
-    --disable-sync""".split()
 NOTEBOOK = ROOT / "notebooks" / "06_latent_explorer.ipynb"
-QUIET = '{"fetchNews": "false", "checkForUpdates": false}'
-"""JupyterLab's notification settings: it asks nothing and goes nowhere."""
-PATIENCE = 600_000
-"""Milliseconds, where a kernel starts or a notebook runs: a loaded machine is slow."""
 PANELS = Strip(AS_RUN.model.modalities, 10, (-0.5, 1.5)).panels
 
 pytestmark = pytest.mark.skipif(not (PRETRAINED / "as_run.json").exists(), reason="no shipped run in data/pretrained")
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    if CHROMIUM is None:
+@pytest.fixture(scope="module", autouse=True)
+def chromium() -> None:
+    if pages.CHROMIUM is None:
         refuse = pytest.fail if os.environ.get("CI") else pytest.skip
         refuse("There is no chromium on the PATH. On Debian: apt-get install chromium.")
-    return str(CHROMIUM)
 
 
-@dataclass
-class Lab:
-    url: str
-    figures: Path
+def test_the_latencies_can_be_measured_and_drawn():
+    """Few moves: that the clock runs, not what it shows on a busy machine. First of all tests: it opens a browser of its own."""
+    frame = browser.times(moves=3, drags=1, seconds=0.5)
+    assert dict(frame["what"].value_counts()) == dict(zip(browser.TARGETS, (3, 3, 3, 1), strict=True)) and (frame["ms"] > 0).any()
+    assert all(what in browser.show(frame) for what in browser.TARGETS)
+    assert speed.browser(frame)
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab with a copy of the notebook, settings of its own and a free port."""
+def browsed():
+    """An empty page, and a list of the addresses asked for that are not on this machine."""
+    with pages.opened() as page:
+        left: list[str] = []
+        here = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
+        page.context.on("request", lambda request: None if request.url.startswith(here) else left.append(request.url))
+        yield page, left
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory, browsed) -> Iterator[Path]:
+    """The notebook, opened in a JupyterLab and run to its end -> the folder of what it has drawn."""
     folder = tmp_path_factory.mktemp("lab")
-    (folder / "notebooks").mkdir()
-    shutil.copy(NOTEBOOK, folder / "notebooks")
-    settings = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(QUIET)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    own = {name: str(folder / name.lower()) for name in folders}
-    lab = {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
-    study = {"JUPYTER_PATH": str(Path(sys.prefix, "share", "jupyter")), "MVAE_OUT": str(folder / "out")}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token="]
-    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder / 'notebooks'}"]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, env={**os.environ, **own, **lab, **study}, stdout=log, stderr=log, cwd=folder)
-    try:
-        _wait(lambda: _answers(f"http://127.0.0.1:{port}/api"), 120, lambda: (folder / "log").read_text()[-2000:])
-        yield Lab(f"http://127.0.0.1:{port}/lab/tree/{NOTEBOOK.name}", folder / "out" / "figures")
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
-@pytest.fixture(scope="module")
-def page(chromium: str, lab: Lab):
-    """The notebook, opened and run to its end."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(PATIENCE)
-        page.goto(lab.url)
-        page.locator("#jp-main-statusbar").get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-        page.locator(".lm-MenuBar-item", has_text="Run").click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        written_last = "06_try_walk*.csv"
-        _wait(lambda: any(lab.figures.glob(written_last)), PATIENCE / 1000, lambda: "notebook 06 did not come to its end")
-        yield page
-        browser.close()
+    shutil.copy(NOTEBOOK, folder)
+    drawn = folder / "out" / "figures"
+    with pages.lab(folder) as address:
+        pages.run_all(browsed[0], address, NOTEBOOK.name)
+        _wait(lambda: any(drawn.glob("06_try_walk*.csv")), pages.PATIENCE, lambda: "notebook 06 did not come to its end")
+        yield drawn
+        browsed[0].goto("about:blank")
 
 
 class Panel:
     """The explorer on the page: what a reader can see of it and do to it."""
 
     def __init__(self, page) -> None:
-        self.page, self.image = page, page.locator("img.widget-image")
+        self.page, self.image = page, page.locator("img.widget-image").first
         self.message = page.locator(".widget-html-content").last
+        self.pad = page.locator(".mvae-pad").first
         self.box = page.locator(".widget-vbox", has=self.image).last
         self.notebook = page.locator(".jp-WindowedPanel-outer")
 
@@ -158,6 +126,14 @@ class Panel:
         self.page.mouse.move(track["x"] + part * track["width"], y, steps=8)
         self.page.mouse.up()
 
+    def drag_pad(self, across: float, up: float) -> None:
+        """Drag the pad's point, from the middle, to a part of its width and of its height."""
+        box = self.pad.bounding_box()
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + across * box["width"], box["y"] + (1 - up) * box["height"], steps=8)
+        self.page.mouse.up()
+
     def reading(self, slider: int) -> float:
         return float(self.page.locator(".widget-slider .widget-readout").nth(slider).inner_text().replace("−", "-"))
 
@@ -177,9 +153,9 @@ class Panel:
 
 
 @pytest.fixture
-def panel(page) -> Panel:
+def panel(browsed, figures) -> Panel:
     """The explorer as it opens: a seven, all given, nothing moved."""
-    panel = Panel(page)
+    panel = Panel(browsed[0])
     panel.show()
     for name in ("Farsi", "Kannada", "speech"):
         panel.tick(name, True)
@@ -234,7 +210,7 @@ def test_ticking_modalities(panel):
 
 def test_the_reports_range(panel):
     before = panel.settled()
-    panel.press("±1500, the report's")
+    panel.press("±1500 raw")
     assert panel.settled() == before
     panel.drag(-1, 0.95)
     far = panel.settled(other_than=before)
@@ -258,41 +234,130 @@ def test_choosing_another_triplet(panel):
     assert panel.settled(other_than=three) == before
 
 
-def test_saving_the_view(panel, lab):
-    panel.press("Save this view")
+def test_saving_the_view(panel, figures):
+    panel.press("Save PNG")
     panel.page.get_by_text("Saved: ").wait_for()
-    saved = sorted(lab.figures.glob("06_view_01*"))
+    saved = sorted(figures.glob("06_view_01*"))
     assert [path.suffix for path in saved] == [".csv", ".png"]
 
 
 def test_it_fits_one_screen_and_nothing_jumps(panel):
     notebook, places = panel.notebook.bounding_box(), panel.places()
-    assert len(places) > 30 and min(top for _, top, _, _ in places) >= notebook["y"]
+    assert len(places) > 45 and min(top for _, top, _, _ in places) >= notebook["y"]
     assert max(bottom for *_, bottom in places) <= notebook["y"] + notebook["height"]
     assert max(right for _, _, right, _ in places) <= notebook["x"] + notebook["width"]
-    cut = "b.scrollHeight > b.clientHeight || b.scrollWidth > b.clientWidth"
+    cut = "b.scrollHeight > b.clientHeight + 1 || b.scrollWidth > b.clientWidth + 1"  # a pixel of rounding
     assert panel.box.evaluate(f"box => [box, ...box.querySelectorAll('.widget-box')].filter(b => {cut}).length") == 0
     before = panel.settled()
     panel.drag(0, 0.8)
     panel.settled(other_than=before)
-    panel.press("±1500, the report's")
+    panel.press("±1500 raw")
     panel.tick("Kannada", False)
     panel.settled(other_than=before)
     now = panel.places()
     assert [(x - now[0][0], y - now[0][1]) for x, y, *_ in now] == [(x - places[0][0], y - places[0][1]) for x, y, *_ in places]
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
-            return reply.status == 200
-    except OSError:
-        return False
+def test_the_keyboard_moves_sliders_and_pad(panel):
+    before = panel.settled()
+    panel.page.locator(".widget-slider .noUi-handle").first.focus()
+    for _ in range(3):
+        panel.page.keyboard.press("ArrowRight")
+    moved = panel.settled(other_than=before)
+    assert panel.reading(0) == pytest.approx(0.3)
+    panel.pad.focus()
+    for key in ("ArrowUp", "Shift+ArrowRight"):
+        panel.page.keyboard.press(key)
+    assert panel.settled(other_than=moved) != before
+    assert (panel.reading(0), panel.reading(1)) == (pytest.approx(1.3), pytest.approx(0.1))
+
+
+def test_the_pad_moves_two_sliders_and_follows_them(panel):
+    before = panel.settled()
+    panel.drag_pad(0.75, 0.25)
+    moved = panel.settled(other_than=before)
+    assert (panel.reading(0), panel.reading(1)) == (pytest.approx(2, abs=0.15), pytest.approx(-2, abs=0.15))
+    panel.press("Undo")  # a drag is one step
+    assert panel.settled(other_than=moved) == before and panel.reading(0) == panel.reading(1) == 0
+    panel.drag(1, 0.9)
+    panel.settled(other_than=before)
+    box, dot = panel.pad.bounding_box(), panel.pad.locator("div").last.bounding_box()
+    assert (box["y"] + box["height"] - dot["y"] - dot["height"] / 2) / box["height"] == pytest.approx(0.9, abs=0.04)
+
+
+def test_film_play_and_copying(panel):
+    before = panel.settled()
+    panel.press("Film 10×10")
+    film = panel.settled(other_than=before)
+    panel.press("Panels")
+    assert panel.settled(other_than=film) == before
+    panel.page.locator(".widget-play button").first.click()
+    _wait(lambda: abs(panel.reading(0)) > 0.5, 60, lambda: "play moves nothing")
+    panel.page.locator(".widget-play button").nth(1).click()
+    assert panel.settled() == before and panel.reading(0) == 0
+    panel.press("Copy as code")
+    panel.page.get_by_text("Copied: ").wait_for()
+    copied = panel.page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("import mvae_lib") and compile(copied, "clipboard", "exec")
+
+
+def test_nothing_in_jupyterlab_leaves_this_machine(panel, browsed):
+    assert browsed[1] == []
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, browsed) -> Iterator[str]:
+    """The page as `make app` serves it, with a kernel warmed for the first who comes."""
+    folder = tmp_path_factory.mktemp("app")
+    with pages.app(folder) as address:
+        _wait(lambda: "filled with 1 kernel" in (folder / "log").read_text(), pages.PATIENCE, lambda: "no kernel was warmed")
+        yield address
+        browsed[0].goto("about:blank")
+
+
+def visit(page, address: str) -> Panel:
+    page.goto(address)
+    page.locator(".mvae-pad").wait_for()
+    return Panel(page)
+
+
+def test_the_page_opens_at_once_fits_the_screen_and_survives_a_reload(browsed, app):
+    page, left = browsed
+    start = time.monotonic()
+    panel = visit(page, app)
+    panel.image.wait_for()
+    assert time.monotonic() - start < 10
+    assert page.get_by_text("The latent explorer").is_visible() and page.locator(".jp-CodeMirrorEditor, .cm-editor").count() == 0
+    width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert width <= 1280 and height <= 800
+    before = panel.settled()
+    panel.drag(0, 0.9)
+    moved = panel.settled(other_than=before)
+    assert (pixels(before, "farsi", 1) != pixels(moved, "farsi", 1)).any()
+    panel.drag_pad(0.5, 0.5)
+    assert panel.settled(other_than=moved) == before
+    panel.drag(0, 0.9)
+    panel.settled(other_than=before)
+    page.reload()
+    page.locator(".mvae-pad").wait_for()
+    assert panel.settled() == before and panel.reading(0) == 0
+    assert left == []
+
+
+def test_two_at_once_do_not_see_each_other(browsed, app):
+    mine = visit(browsed[0], app)
+    yours = visit(browsed[0].context.new_page(), app)
+    before = mine.settled()
+    yours.drag(0, 0.9)
+    yours.tick("Kannada", False)
+    yours.settled(other_than=before)
+    assert mine.settled() == before and mine.reading(0) == 0
+    assert mine.page.locator(".widget-checkbox", has_text="Kannada").locator("input").is_checked()
+    yours.page.close()
 
 
 def _wait(until: Callable[[], bool], seconds: float, otherwise: Callable[[], str]) -> None:
-    end = time.monotonic() + seconds
-    while not until():
-        if time.monotonic() > end:
-            pytest.fail(otherwise())
-        time.sleep(0.2)
+    try:
+        pages.wait(until, seconds, otherwise)
+    except TimeoutError as error:
+        pytest.fail(str(error))

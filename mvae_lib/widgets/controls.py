@@ -72,8 +72,8 @@ class Controls(widgets.VBox):
 
         # the latent's indices
         names = [f"z{index} · {kl[index]:.1f} nats" for index in self.top]
-        self.sliders = [_sized(Slider(0.0, **RANGES[SD], description=name), 346, 104) for name in names]
-        self.sliders.append(_sized(Slider(0.0, **RANGES[SD]), 214, 0))
+        self.sliders = [_sized(Slider(0.0, **RANGES[SD], description=name), 338, 104) for name in names]
+        self.sliders.append(_sized(Slider(0.0, **RANGES[SD]), 206, 0))
         self.index = _sized(widgets.BoundedIntText(min(201, last), min=0, max=last, description="any index"), 128, 66)
         self.unit = _sized(widgets.Label(UNITS[SD]), 26)
         self.range = _sized(widgets.ToggleButtons(options=list(RANGES), style={"button_width": "106px"}), 228)
@@ -101,10 +101,12 @@ class Controls(widgets.VBox):
         sweeps = _sized(widgets.Label("sweeps “across”"), 106)
         side = [[self.range], [self.view], [self.across, self.up], [self.play, sweeps]]
         side += [[self.reset, self.undo], [self.copy, self.keep]]
+        for control in (*self.sliders, self.unit):
+            control.layout.height = f"{ROW}px"
         heights = [ROW] * (len(sliders) - 1) + [FIELD]
         rows = [widgets.HBox(row, layout={"height": f"{height}px"}) for row, height in zip(sliders, heights, strict=True)]
         size = f"{sum(heights) - 2 * MARGIN}px"
-        self.pad.layout = {"width": size, "height": size, "margin": f"{MARGIN}px 8px 0 {MARGIN}px", "flex": "0 0 auto"}
+        self.pad.layout = {"width": size, "height": size, "margin": f"{MARGIN}px {MARGIN}px 0 0", "flex": "0 0 auto"}
         below = [
             widgets.VBox(rows),
             self.pad,
