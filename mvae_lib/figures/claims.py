@@ -25,9 +25,9 @@ def seeds(frame: "pd.DataFrame") -> "Figure":
     """
     metrics = ("accuracy", "bce_farsi", "bce_kannada", "sse_speech")
     figure, axes = style.new(1, 4, (10.0, 4.2), sharey=True)
-    report = report_table()
+    report, looks = report_table(), {split: look for split, look in LOOK.items() if split in set(frame["split"])}
     for axis, metric in zip(axes[0], metrics, strict=True):
-        for shift, (split, (mark, colour)) in enumerate(LOOK.items()):
+        for shift, (split, (mark, colour)) in enumerate(looks.items()):
             table = frame[frame["split"] == split].pivot_table(index="seed", columns="given", values=metric)[list(REPORT_ORDER)]
             y = np.arange(7) + 0.18 * (shift - 1.5)
             axis.plot(table.T, y, mark, ms=2.5, color=style.COLOUR[colour], alpha=0.45)
