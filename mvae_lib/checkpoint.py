@@ -119,7 +119,7 @@ def resume(folder: Path, model: MVAE, optimizer: Optimizer) -> tuple["pd.DataFra
     tensors = load_file(path, device=str(next(model.parameters()).device))
     metadata = _metadata(path)
     model.load_state_dict({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
-    model.beta = float(metadata["beta"])
+    model.beta, model.epochs = float(metadata["beta"]), int(metadata["epochs"])
     slots: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
@@ -127,8 +127,7 @@ def resume(folder: Path, model: MVAE, optimizer: Optimizer) -> tuple["pd.DataFra
             slots.setdefault(int(index), {})[slot] = tensor
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     history = pd.read_csv(folder / "history.csv")
-    epochs = int(metadata["epochs"])
-    return history.query("epoch <= @epochs"), epochs
+    return history[history["epoch"] <= model.epochs], model.epochs
 
 
 def load(name: str | Path) -> MVAE:

@@ -129,6 +129,8 @@ def test_a_run_folder_loads_as_it_was_trained(fitted):
     x, _ = triplets().gather(slice(5))
     assert torch.equal(loaded.reconstruct(x)["farsi"], model.reconstruct(x)["farsi"])
     assert (loaded.spec, loaded.epochs, loaded.beta) == (model.spec, 4, model.beta) and not loaded.training
+    finished, _ = train.fit(model.spec, triplets(), triplets("val"), folder, bar=False)  # nothing is left to do
+    assert (finished.epochs, finished.beta) == (4, model.beta)
     assert loaded.card["source"] == "stand-in" and {"spec.json", "card.json", "history.csv"} <= {p.name for p in folder.iterdir()}
 
 

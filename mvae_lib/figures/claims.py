@@ -77,12 +77,14 @@ def speakers(frame: "pd.DataFrame") -> "Figure":
         axis.plot(unheard.mean(), row, "|", ms=16, mew=2, color=style.COLOUR["kannada"])
         axis.plot(table.loc["none", given], row, "D", color=style.COLOUR["joint"])
         if row == 0:
-            for name, value in unheard.items():
-                axis.annotate(str(name), (value, row), (0, 7), textcoords="offset points", ha="center", fontsize=7, rotation=20)
+            for place, (name, value) in enumerate(unheard.sort_values().items()):
+                axis.annotate(
+                    str(name), (value, row), (0, 7 + 9 * (place % 2)), textcoords="offset points", ha="center", fontsize=7
+                )
     axis.plot([], [], "D", color=style.COLOUR["joint"], label="all six voices heard")
     axis.plot([], [], "o", color=style.COLOUR["kannada"], label="a voice never heard (line: mean of six)")
     axis.set_yticks(range(len(givens)), [style.marks(given, NAMES) for given in givens])
-    axis.set(xlabel="label accuracy on test", ylabel="given", ylim=(len(givens) - 0.5, -0.8))
+    axis.set(xlabel="label accuracy on test", ylabel="given", ylim=(len(givens) - 0.5, -1.0))
     axis.legend(loc="lower left", fontsize=8)
     return figure
 
