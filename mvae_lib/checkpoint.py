@@ -127,7 +127,7 @@ def resume(folder: Path, model: MVAE, optimizer: Optimizer) -> tuple["pd.DataFra
             slots.setdefault(int(index), {})[slot] = tensor
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     history = pd.read_csv(folder / "history.csv")
-    return history[history["epoch"] <= model.epochs], model.epochs
+    return history.query("epoch <= @model.epochs"), model.epochs
 
 
 def load(name: str | Path) -> MVAE:

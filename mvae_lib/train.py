@@ -58,13 +58,8 @@ def fit(
     spec, (rank, world) = run.train, processes()
     _check(run, len(train), watch is not None, device, world)
     folder = folder or checkpoint.run_folder(run.name, train.source, spec.seed)
-    with torch.random.fork_rng():
-        torch.manual_seed(spec.seed)
-        model = MVAE(run).to(device)
+    model, optimizer = untrained(run, device)
     model.card = checkpoint.card(train)
-    optimizer = Adam(
-        model.parameters(), spec.learning_rate, amsgrad=spec.amsgrad, fused=True, capturable=model.device.type == "cuda"
-    )
     if rank == 0:
         checkpoint.begin(folder, run, model.card)
     if world > 1:
@@ -99,6 +94,15 @@ def fit(
         torch.set_float32_matmul_precision(products)
         progress.close()
     return model.eval(), history
+
+
+def untrained(run: RunSpec, device: str = "cpu") -> tuple[MVAE, Optimizer]:
+    """The model as its seed draws it, and its optimiser; torch's own generator is left as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(run.train.seed)
+        model = MVAE(run).to(device)
+    spec, on_gpu = run.train, model.device.type == "cuda"
+    return model, Adam(model.parameters(), spec.learning_rate, amsgrad=spec.amsgrad, fused=True, capturable=on_gpu)
 
 
 def fast_step(model: MVAE, optimizer: Optimizer) -> Callable[..., dict[str, Tensor]]:

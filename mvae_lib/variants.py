@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.optim import Adam
 from tqdm.auto import tqdm
 
 from mvae_lib import data, evaluate, metrics, train
@@ -127,10 +126,8 @@ def gradient_norms(base: RunSpec = BASE) -> "pd.DataFrame":
     tables = []
     for answer, run in variants(base)["logvar heads"].items():
         triplets, norms = data.load("train", run.data), []
-        with torch.random.fork_rng():
-            torch.manual_seed(run.train.seed)
-            model = MVAE(run)
-        advance = train.fast_step(model, Adam(model.parameters(), run.train.learning_rate, fused=True))
+        model, optimizer = train.untrained(run)
+        advance = train.fast_step(model, optimizer)
 
         def watched(*batch, advance=advance, model=model, norms=norms):
             means = advance(*batch)
