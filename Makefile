@@ -4,6 +4,7 @@
 PYTHON ?= python3.11
 PROFILE ?= laptop
 PY := .venv/bin/python
+PROMPT := --ServerApp.kernel_websocket_connection_class=mvae_lib.widgets.prompt.Prompt
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
 
 .DEFAULT_GOAL := help
@@ -26,7 +27,7 @@ test: .venv/.stamp ## lint, types, and every test
 
 lab: .venv/.stamp ## open JupyterLab on the first notebook
 	@echo "lab: opening JupyterLab (Ctrl-C here ends it)"
-	@$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_environment_and_data.ipynb
+	@$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(PROMPT) notebooks/00_environment_and_data.ipynb
 
 app: .venv/.stamp ## open the explorer as a page of its own, on this machine alone
 	@echo "app: serving the explorer (Ctrl-C here ends it)"

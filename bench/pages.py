@@ -21,6 +21,8 @@ FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-ba
     --disable-sync""".split()
 PAGE = ROOT / "notebooks" / "page"
 SHARE = Path(sys.prefix, "share", "jupyter")
+PROMPT = "--ServerApp.kernel_websocket_connection_class=mvae_lib.widgets.prompt.Prompt"
+"""As `make lab` has it."""
 QUIET = '{"fetchNews": "false", "checkForUpdates": false}'
 """JupyterLab's notification settings: it asks nothing and goes nowhere."""
 PATIENCE = 600
@@ -34,7 +36,7 @@ def lab(folder: Path) -> Iterator[str]:
     settings.parent.mkdir(parents=True)
     settings.write_text(QUIET)
     command = ["jupyterlab", "--allow-root", "--IdentityProvider.token=", "--ServerApp.port_retries=0"]
-    command += [f"--ServerApp.root_dir={folder}"]
+    command += [f"--ServerApp.root_dir={folder}", PROMPT]
     own = {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
     with _served([*command, "--ServerApp.port={port}"], folder, folder, {**own, "JUPYTER_PATH": str(SHARE)}) as address:
         yield address
