@@ -20,7 +20,9 @@ def folder(tmp_path_factory):
     return str(path)
 
 
-@pytest.mark.parametrize("command", [c for c in shell.tables if c is not shell.classifiers], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "command", [c for c in shell.tables if c not in (shell.classifiers, shell.heard)], ids=lambda c: c.__name__
+)
 def test_it_prints_a_csv_with_its_command(command, folder, monkeypatch, capsys):
     def load(split, recipe=None):
         named = [f"{i % 10}_{'ab'[i // 10 % 2]}_{i}.wav" for i in range(40)]

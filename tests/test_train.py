@@ -137,7 +137,7 @@ def test_a_run_folder_loads_as_it_was_trained(fitted):
 def test_shipping_halves_the_weights_and_keeps_what_exploring_needs(fitted, tmp_path, monkeypatch):
     model, _, folder = fitted
     monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path / "pretrained")
-    path = checkpoint.ship(folder, evaluate.describe(model, triplets("test"), per_digit=2))
+    path = checkpoint.ship(folder, evaluate.describe(model, triplets("test"), triplets("train"), per_digit=2))
     assert {p.name for p in path.parent.iterdir()} == {"small.safetensors", "small.json", "small.csv"}
     assert all(t.dtype == torch.float16 for t in load_file(path).values())
     shipped = checkpoint.load("small")

@@ -2,6 +2,7 @@
 
 from mvae_lib.evaluate.agnostic import departure_table, overlap_table, probe_table, single_posteriors
 from mvae_lib.evaluate.coherence import cross_modal_coherence, prior_coherence, reader_accuracy, train_readers
+from mvae_lib.evaluate.heard import heard_table, sounds, sounds_of
 from mvae_lib.evaluate.labels import calibration_table, confusions, gains, label_baselines, label_beliefs
 from mvae_lib.evaluate.latent import describe, label_sweep, latent_table, perturb, posteriors, strips, walk, walks
 from mvae_lib.evaluate.likelihood import likelihood_table
@@ -36,6 +37,7 @@ __all__ = [
     "departure_table",
     "describe",
     "gains",
+    "heard_table",
     "label_baselines",
     "label_beliefs",
     "label_sweep",
@@ -54,6 +56,8 @@ __all__ = [
     "running_means",
     "seed_table",
     "single_posteriors",
+    "sounds",
+    "sounds_of",
     "spread",
     "strips",
     "sweep_table",

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -53,6 +54,15 @@ def coherence(run: str, split: Split = "test", z: Literal["sample", "mean"] = "m
     found = evaluate.cross_modal_coherence(model, triplets, readers, z)
     found.loc["real samples"] = evaluate.reader_accuracy(readers, triplets)
     _print(found.reset_index().assign(z=z, split=split, prior=evaluate.prior_coherence(model, readers)))
+
+
+def heard(run: str, split: Split = "test") -> None:
+    """Whether an independent reader hears the right digit in what is rebuilt and made sound, for a model of the view `frames`."""
+    model = checkpoint.load(run)
+    train, triplets = data.load("train", model.spec.data), data.load(split, model.spec.data)
+    with redirect_stdout(sys.stderr):  # where the recordings were found is no row of the table
+        found = evaluate.heard_table(model, triplets, train)
+    _print(found)
 
 
 def calibration(run: str, split: Split = "test") -> None:
@@ -157,7 +167,8 @@ def contest(name: str = "search", storage: str | None = None, epochs: int = 5) -
 def ship(run: Path) -> None:
     """Copy a run folder's weights, spec and card to data/pretrained, with what lets it be explored where there are no data."""
     model = checkpoint.load(run)
-    print(checkpoint.ship(run, evaluate.describe(model, data.load("test", model.spec.data))))
+    test, train = (data.load(split, model.spec.data) for split in ("test", "train"))
+    print(checkpoint.ship(run, evaluate.describe(model, test, train)))
 
 
 tables = (
@@ -165,6 +176,7 @@ tables = (
     seeds,
     latents,
     coherence,
+    heard,
     calibration,
     likelihood,
     classifiers,

@@ -13,7 +13,7 @@ import torch
 
 from mvae_lib import checkpoint, data, evaluate
 from mvae_lib.data.sources import ROOT
-from mvae_lib.figures import choices, claims, evidence, experts, latent, results, samples, speed, style
+from mvae_lib.figures import choices, claims, evidence, experts, latent, results, samples, sound, speed, style
 from mvae_lib.model import MVAE
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ FROM_TABLE: "dict[str, Callable[[pd.DataFrame], Figure]]" = {
     "speed_scale": speed.scale,
     "speed_batch": speed.batch,
     "speed_start": speed.start,
+    "speed_browser": speed.browser,
+    "speed_page": speed.page,
     "coherence": evidence.coherence,
     "calibration": evidence.calibration,
     "gains": evidence.gains,
@@ -81,6 +83,7 @@ FROM_TABLE: "dict[str, Callable[[pd.DataFrame], Figure]]" = {
     "added": claims.added,
     "likelihood": claims.likelihood,
     "missing": claims.missing,
+    "heard": sound.heard,
     "sweeps": latent.sweeps,
     "information": latent.information,
     "disentanglement": latent.scores,
@@ -145,6 +148,12 @@ def _waves(frame: "pd.DataFrame", shelf: Shelf) -> "Figure":
     return samples.spoken([shelf.recordings[name] for name in frame["index"]])
 
 
+def _spectrograms(frame: "pd.DataFrame", shelf: Shelf) -> "Figure":
+    spoken = checkpoint.load("spoken")
+    found, _ = evaluate.sounds_of(spoken, data.load(frame["split"].iloc[0], spoken.spec.data), int(frame["place"].iloc[0]))
+    return sound.spectrograms(found)
+
+
 def _strips(modality: str) -> "Callable[[pd.DataFrame, Shelf], Figure]":
     def draw(frame: "pd.DataFrame", shelf: Shelf) -> "Figure":
         places = frame.loc[frame["given"] == "original", "place"].tolist()
@@ -188,6 +197,7 @@ WITH_DATA: "dict[str, Callable[[pd.DataFrame, Shelf], Figure]]" = {
     "hoda_crops": _crops,
     "class_means": _class_means,
     "waveforms": _waves,
+    "spectrograms": _spectrograms,
     "triplet_pairing": _pairing,
     "fig4_farsi": _strips("farsi"),
     "fig4_kannada": _strips("kannada"),

@@ -166,18 +166,33 @@ def browser(frame: "pd.DataFrame") -> "Figure":
     figure, ((axes,),) = style.new(1, 1, (9.0, 0.62 * len(names) + 0.9))
     for place, name in enumerate(names):
         rows = frame[frame["what"] == name]
-        target, (median, high) = rows["p95_target"].iloc[0], rows["ms"].quantile([0.5, 0.95])
+        target, (median, high) = rows["p95_target"].fillna(0).iloc[0], rows["ms"].quantile([0.5, 0.95])
         axes.barh(place, target, height=0.8, color="#E4E4E4")
         spread = 0.5 * ((rows["number"] * 0.618) % 1 - 0.5)  # beside each other, the same each time
         axes.plot(rows["ms"], place + spread, ".", ms=3, alpha=0.4, color=style.COLOUR["prior"], mec="none")
-        colour = style.COLOUR["speech" if high <= target else "report"]
+        colour = style.COLOUR["prior" if not target else "speech" if high <= target else "report"]
         axes.plot([median, median], [place - 0.35, place + 0.35], color=style.COLOUR["joint"], lw=2)
         axes.plot([high, high], [place - 0.35, place + 0.35], color=colour, lw=3)
-        words = f"p50 {median:.1f}, p95 {high:.1f} (≤ {target:g})"
+        words = f"p50 {median:.1f}, p95 {high:.1f}" + (f" (≤ {target:g})" if target else "")
         axes.text(max(high, target, rows["ms"].max()) + 2, place, words, va="center", fontsize=8)
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="ms; black: median, green or orange: 95th percentile, met or missed; grey: its target")
     axes.set_xlim(0, 1.35 * max(frame["ms"].max(), frame["p95_target"].max()))
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def page(frame: "pd.DataFrame") -> "Figure":
+    """What was measured once of the explorer's page, as part of its target. `frame`: what, measured, target."""
+    figure, ((axes,),) = style.new(1, 1, (9.0, 0.4 * len(frame) + 0.8))
+    part = frame["measured"] / frame["target"]
+    axes.barh(range(len(frame)), part, height=0.6, color=[style.COLOUR["speech" if p <= 1 else "report"] for p in part])
+    axes.axvline(1, color=style.COLOUR["joint"], lw=1)
+    for place, (measured, target) in enumerate(zip(frame["measured"], frame["target"], strict=True)):
+        axes.text(max(part[place], 0) + 0.02, place, f"{measured:.2f} (≤ {target:g})", va="center", fontsize=8)
+    axes.set_yticks(range(len(frame)), frame["what"])
+    axes.set(xlabel="part of its target (line: the target)", xlim=(min(0, 1.1 * part.min()), max(1.3, 1.3 * part.max())))
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     return figure
