@@ -1,4 +1,4 @@
-"""Files of handwritten digits -> uint8 images [n, 28, 28] and labels [n].
+"""Files of handwritten digits -> uint8 images [n, 28, 28] and labels [n]; and one that is drawn by hand, in their form.
 
 Ink is 255 on a ground of 0 everywhere. HODA's crops are binary, tight and of any size: `stretch` and `pad` are the two
 ways to bring them to 28 x 28.
@@ -7,10 +7,12 @@ ways to bring them to 28 x 28.
 import gzip
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from mvae_lib.data.sources import DataError
 
@@ -133,3 +135,60 @@ def pad(crop: np.ndarray) -> np.ndarray:
 
 FORMS = {"stretched": stretch, "padded": pad}
 """`DataRecipe.images` -> the function that makes it."""
+
+
+Strokes = Sequence[Sequence[Sequence[float]]]
+"""What a pen did between down and up, each time: points ``[x, y]`` to the right and down, in parts of the paper's side."""
+WIDTH = 0.04
+"""Of the line on the paper, in parts of its side."""
+LINE = {"farsi": 0.12, "kannada": 0.0625}
+"""Of the line, in parts of the ink's longer side: with it, `drawn` gives the median stroke width of the data."""
+FINE = 32
+"""Pixels of the canvas to one of the image, across."""
+
+
+def drawn(strokes: Strokes, script: str, width: float = WIDTH) -> np.ndarray:
+    """A digit drawn by hand -> uint8 ``[28, 28]``, in the form of its script's data.
+
+    Farsi: a binary, tight crop, and `stretch`. Kannada: grey edges, the longer side 20 pixels, aspect kept, the ink's centre of
+    mass in the middle of pixel (14, 14), or as near as the border lets it. Where on the paper, and how large, does not count, but
+    for this: the line is `LINE` wide, or as wide as it was on the paper if that is more. So a tap is a dot, and a small Farsi
+    ring keeps the thick line by which the data's 0 differs from 5.
+
+    Args:
+        script: "farsi" or "kannada".
+        width: of the line on the paper, in parts of its side.
+    Raises:
+        ValueError: nothing is drawn, or there is no such script.
+    """
+    if script not in LINE:
+        raise ValueError(f"Got the script {script!r}; it is one of {', '.join(LINE)}.")
+    lines = [np.array(stroke, float) for stroke in strokes if len(stroke)]  # [p, 2] each
+    if not lines:
+        raise ValueError("Nothing is drawn: no stroke has a point. Draw a digit first.")
+    points = np.concatenate(lines)
+    size, side = np.ptp(points, axis=0).max(), FINE * BOX
+    pen = int(side * max(LINE[script], width / (size + width))) | 1  # odd: Pillow's lines are then as wide as its discs
+    scale = (side - pen) / size if size else 0
+    canvas = Image.new("L", (side + 4, side + 4))
+    draw = ImageDraw.Draw(canvas)
+    for line in lines:
+        line = ((line - points.min(0)) * scale + pen // 2 + 1).round()
+        draw.line(line.ravel().tolist(), fill=255, width=pen)
+        for disc in np.concatenate([line - pen // 2, line + pen // 2], axis=1):  # [p, 4]: round ends and joints
+            draw.ellipse(disc.tolist(), fill=255)
+    ink = canvas.crop(canvas.getbbox())
+    return stretch(np.asarray(ink)) if script == "farsi" else _centred(ink)
+
+
+def _centred(ink: Image.Image) -> np.ndarray:
+    """Ink on its own box -> ``[28, 28]``, as Kannada-MNIST's and MNIST's digits are: 20 pixels, around the centre of mass."""
+    size = [max(1, round(BOX * length / max(ink.size))) for length in ink.size]
+    small = np.asarray(ink.resize((size[0], size[1]), Image.Resampling.BOX))  # [h, w]
+    starts = []
+    for axis, length in enumerate(small.shape):
+        centre = np.average(np.arange(length) + 0.5, weights=small.sum(1 - axis))
+        starts.append(min(max(0, round(SIDE / 2 + 0.5 - centre)), SIDE - length))
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[starts[0] : starts[0] + small.shape[0], starts[1] : starts[1] + small.shape[1]] = small
+    return image
