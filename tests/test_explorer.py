@@ -17,7 +17,8 @@ from mvae_lib import MVAE, checkpoint, evaluate
 from mvae_lib.figures import style
 from mvae_lib.widgets import explorer as module
 from mvae_lib.widgets import strip as module_of_strip
-from mvae_lib.widgets.controls import FILM, PANELS, REPORT, SD, TICKS
+from mvae_lib.widgets import view as module_of_view
+from mvae_lib.widgets.controls import DIGIT, FILM, KL, PANELS, REPORT, SD, TICKS
 from mvae_lib.widgets.explorer import Explorer
 from mvae_lib.widgets.strip import GREYS, HEIGHT, PALETTE, ROWS, SIDE, TILE, Strip, png
 
@@ -27,7 +28,7 @@ def model() -> MVAE:
     """A small untrained model, described as a shipped one is."""
     torch.manual_seed(0)
     model = MVAE(run()).eval()
-    model.card = {"source": "stand-in", **evaluate.describe(model, triplets("test"), per_digit=2)}
+    model.card = {"source": "stand-in", **evaluate.describe(model, triplets("test"), triplets("train"), per_digit=2)}
     return model
 
 
@@ -92,6 +93,7 @@ def test_undo_takes_back_a_whole_drag_whatever_it_was(explorer, monkeypatch):
     moved(explorer.digit, 3)
     moved(explorer.number, 1)
     moved(explorer.range, REPORT)
+    moved(explorer.sort, DIGIT)
     moved(explorer.index, 4)
     moved(explorer.sliders[-1], 300.0)
     moved(explorer.up, 5)
@@ -122,6 +124,22 @@ def test_the_pad_lies_over_two_sliders_and_play_moves_one(explorer):
     assert explorer.sliders[-1].value == -4.0
     explorer.play.value = 0  # what its stop button does
     assert png_of(explorer) == still
+
+
+def test_the_sliders_are_sorted_by_what_their_indices_hold(explorer, model):
+    assert explorer.sort.value == KL and explorer.scene.mi.min() >= 0
+    explorer.up.value, explorer.index.value = 4, 5
+    explorer.sliders[0].value = explorer.sliders[-1].value = 3.0
+    for chosen, column in ((DIGIT, "mi"), (KL, "kl")):
+        explorer.sort.value = chosen
+        nats = model.card["latent"][column]
+        assert explorer.top == sorted(range(len(nats)), key=lambda index: -nats[index])[:8]
+        named = [f"z{index} · {nats[index]:.2f} nats" for index in explorer.top]
+        assert [slider.description for slider in explorer.sliders[:-1]] == named
+        assert explorer.moves() == [(5, 3.0)] and explorer.pad.names == [f"z{explorer.top[i]}" for i in (0, 4)]
+        assert (explorer.across.options[0][0], explorer.up.label) == (f"z{explorer.top[0]}", f"z{explorer.top[4]}")
+        explorer.sliders[0].value = 2.0
+        assert explorer.moves() == [(explorer.top[0], 2.0), (5, 3.0)]
 
 
 def test_a_film_shows_the_index_across_from_end_to_end(explorer):
@@ -274,7 +292,7 @@ def test_the_last_modality_cannot_be_taken_away(explorer):
 
 
 def test_an_error_in_a_callback_shows_in_the_panel_and_goes_away(explorer, monkeypatch):
-    monkeypatch.setattr(module, "perturb", lambda *_: 1 / 0)
+    monkeypatch.setattr(module_of_view, "perturb", lambda *_: 1 / 0)
     explorer.sliders[0].value = 1.0
     assert "ZeroDivisionError" in explorer.message.value
     monkeypatch.undo()
@@ -332,3 +350,11 @@ def test_the_shipped_run_opens_without_data():
     still = png_of(explorer)
     explorer.sliders[0].value = 4.0
     assert png_of(explorer) != still and explorer.scene.given == ("farsi", "kannada", "speech")
+
+
+@pytest.mark.skipif(not (checkpoint.PRETRAINED / "as_run.json").exists(), reason="no shipped run in data/pretrained")
+@pytest.mark.parametrize("name", ["as_run", "as_written"])
+def test_an_index_that_a_shipped_model_does_not_use_tells_nothing_of_the_digit(name):
+    """Counted on posterior means it would: some of a KL of 0.00 would stand among the first eight."""
+    kl, mi = (np.array(checkpoint.load(name).card["latent"][column]) for column in ("kl", "mi"))
+    assert (kl < 0.01).sum() > 300 and mi[kl < 0.01].max() < 0.02 and mi.max() > 0.5

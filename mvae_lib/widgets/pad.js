@@ -18,7 +18,8 @@ async function render({ model, el }) {
   pad.tabIndex = 0;
   pad.setAttribute("role", "application");
   pad.style.cssText = `position: relative; width: 100%; height: 100%; box-sizing: border-box; border: ${line};
-    background: var(--jp-layout-color2); cursor: crosshair; touch-action: none; font-size: 11px; color: var(--jp-ui-font-color1)`;
+    background: var(--jp-layout-color2); cursor: crosshair; touch-action: none; user-select: none; font-size: 11px;
+    color: var(--jp-ui-font-color1)`;
   add(pad, `left: 50%; top: 0; bottom: 0; border-left: ${line}`);
   add(pad, `top: 50%; left: 0; right: 0; border-top: ${line}`);
   const names = [add(pad, "right: 4px; bottom: 2px"), add(pad, "left: 4px; top: 2px")];

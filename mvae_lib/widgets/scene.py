@@ -39,7 +39,7 @@ class Scene:
         self.split = triplets.split if triplets else self.examples["split"]
         self.source = f"{model.card['source']}, {model.spec.name}, epoch {model.epochs}"
         self.source += "" if triplets else ", stored posterior means"
-        self.sd, self.kl = (torch.tensor(model.card["latent"][column]) for column in ("sd", "kl"))
+        self.sd, self.kl, self.mi = (torch.tensor(model.card["latent"][column]) for column in ("sd", "kl", "mi"))
         self.hardest: Tensor | None = None
         """Every row, the hardest first, once `find_hardest` has looked for them."""
         self.row, self.given, self.samples = -1, (), {}
@@ -79,11 +79,9 @@ class Scene:
         label = torch.eye(self.model.spec.model.classes)[self.labels[self.row]]
         return {name: value[0].numpy() for name, value in self.samples.items()} | {"label": label.numpy()}
 
-    @torch.inference_mode()
     def means(self, z: Tensor) -> dict[str, Any]:
-        """Latents ``[..., D]`` -> what is rebuilt from them, and "label", the class probabilities: numpy ``[..., features]``."""
-        everything = self.model.rebuild(z) | {"label": self.model.label_decoder(z).softmax(-1)}
-        return {name: value.numpy() for name, value in everything.items()}
+        """What is rebuilt from latents ``[..., D]``: see `rebuilt`."""
+        return rebuilt(self.model, z)
 
     def frame(self, **columns: Any) -> "pd.DataFrame":
         """A frame that begins with which triplet it is of; no sample and no pixel in it."""
@@ -109,3 +107,10 @@ class Scene:
         unit = ' * model.card["latent"]["sd"][{}]' if in_sd else ""
         lines += [f"z[{index}] += {amount:g}{unit.format(index)}" for index, amount in moves]
         return "\n".join([*lines, "rebuilt = model.rebuild(z)", ""])
+
+
+@torch.inference_mode()
+def rebuilt(model: MVAE, z: Tensor) -> dict[str, Any]:
+    """Latents ``[..., D]`` -> what is rebuilt from them, and "label", the class probabilities: numpy ``[..., features]``."""
+    everything = model.rebuild(z) | {"label": model.label_decoder(z).softmax(-1)}
+    return {name: value.numpy() for name, value in everything.items()}

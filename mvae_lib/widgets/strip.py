@@ -13,6 +13,7 @@ import numpy as np
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
+from mvae_lib.data.speech import FRAME, HOP, RATE
 from mvae_lib.figures import style
 from mvae_lib.figures.style import COLOUR
 from mvae_lib.spec import Modality
@@ -28,6 +29,7 @@ INK = {name: GREYS + i for i, name in enumerate(COLOUR)}
 FAINT, LINE, TEXT, BLACK = 40, 24, 170, GREYS - 1
 
 SIDE, SLOT, BAR = 140, 18, 12  # an image of 28 x 28 at 5 pixels a pixel; the room for a bar, and its width
+CELL = 10, 3  # of a map of coefficients over time: height and width of a value
 LEFT, TICKS, GAP, HEAD, FOOT = 20, 30, 14, 8, 18  # row names, values beside bars, between columns, above and under a row
 ROWS = (HEAD, 2 * HEAD + SIDE + FOOT)
 """Top of the originals' panels, and of the rebuilt ones."""
@@ -40,41 +42,52 @@ class Strip:
     """The panels' places, and the picture with the upper row painted.
 
     Args:
-        modalities: in the model's order; those of two dimensions are shown as images, the others as bars.
+        modalities: in the model's order; 28 x 28 is shown as an image, coefficients over time as a map, 13 values as bars.
         classes: how many bars the label has.
-        limits: values at the bottom and the top of the bars of a modality; what lies beyond is cut, and capped in black.
+        limits: values at the bottom and the top of a modality's bars, white and black on its map; what lies beyond is cut, and
+            capped in black on the bars.
+        upper: what the upper row is called.
     """
 
-    def __init__(self, modalities: Sequence[Modality], classes: int, limits: tuple[float, float]) -> None:
+    def __init__(
+        self, modalities: Sequence[Modality], classes: int, limits: tuple[float, float], upper: str = "original"
+    ) -> None:
         self.panels: dict[str, tuple[int, int]] = {}
         """Left edge and width in pixels, by modality, and "label"."""
         self.limits = {m.name: limits for m in modalities} | {"label": (0.0, 1.0)}
-        self.images = [m.name for m in modalities if len(m.shape) == 2]
+        self.images = [m.name for m in modalities if m.shape == (28, 28)]
+        self.maps = {m.name: m.shape for m in modalities if len(m.shape) == 2 and m.name not in self.images}
+        widths = {name: SIDE for name in self.images} | {name: CELL[1] * frames for name, (_, frames) in self.maps.items()}
         x = LEFT
         for name, bars in [*((m.name, m.features) for m in modalities), ("label", classes)]:
             x += 0 if name in self.images else TICKS
-            self.panels[name] = (x, SIDE if name in self.images else SLOT * bars)
+            self.panels[name] = (x, widths.get(name, SLOT * bars))
             x += self.panels[name][1] + GAP
         self.width = x
         self.edges = [left for left, _ in self.panels.values()] + [x]
-        self._paper = self._print()  # what never changes
+        self._paper = self._print((upper, "rebuilt"))  # what never changes
         self._upper = self._paper  # and what changes with the triplet
         self._digits = np.stack([self._digit(str(i)) for i in range(classes)])  # [classes, 16, 16]
         self._marks: dict[str, ndarray] = {}
 
-    def originals(self, samples: Mapping[str, ndarray], given: Sequence[str]) -> None:
-        """Paint the upper row: samples ``[features]`` by name, pale where not given to the model; a panel without one says so."""
+    def originals(
+        self, samples: Mapping[str, ndarray], given: Sequence[str], none: str = "the original\nneeds\nthe data"
+    ) -> None:
+        """Paint the upper row: samples ``[features]`` by name, pale where not given; `none` stands where one is missing."""
         canvas = self._paper.copy()
         for name, (x, width) in self.panels.items():
             if name not in samples:
-                self._write(canvas, (x + width // 2, ROWS[0] + SIDE // 2), "the original\nneeds\nthe data", "mm")
+                self._write(canvas, (x + width // 2, ROWS[0] + SIDE // 2), none, "mm")
             elif name in self.images:
                 self._image(canvas, name, 0, samples[name] * (1.0 if name in given else 0.3))
+            elif name in self.maps:
+                self._map(canvas, name, 0, samples[name], 1.0 if name in given else 0.3)
             else:
                 self._bars(canvas, name, 0, samples[name], INK[name] if name in (*given, "label") else FAINT)
             if name in given:
                 self._frame(canvas, name, 0, INK[name], 3)
-        self._upper, self._marks = canvas, {name: samples[name] for name in samples if name not in (*self.images, "label")}
+        bars = [name for name in samples if name not in (*self.images, *self.maps, "label")]
+        self._upper, self._marks = canvas, {name: samples[name] for name in bars}
 
     def picture(self, means: Mapping[str, ndarray]) -> ndarray:
         """The whole, with the lower row painted: what is rebuilt, name -> ``[features]``, and the originals' bars as marks on it.
@@ -85,6 +98,8 @@ class Strip:
         for name, values in means.items():
             if name in self.images:
                 self._image(canvas, name, 1, values)
+            elif name in self.maps:
+                self._map(canvas, name, 1, values)
             else:
                 self._bars(canvas, name, 1, values, INK[name])
         for name, values in self._marks.items():
@@ -142,6 +157,13 @@ class Strip:
         ink = np.rint(values.reshape(28, 28) * BLACK).astype(np.uint8)  # [784] -> [28, 28]
         canvas[y : y + SIDE, x : x + SIDE] = ink.repeat(SIDE // 28, 0).repeat(SIDE // 28, 1)  # -> [140, 140]
 
+    def _map(self, canvas: ndarray, name: str, row: int, values: ndarray, strength: float = 1.0) -> None:
+        (low, high), (height, width) = self.limits[name], CELL
+        part = (np.clip(values.reshape(self.maps[name]), low, high) - low) / (high - low)  # [832] -> [13, 64]
+        ink = np.rint(part[::-1] * strength * BLACK).astype(np.uint8).repeat(height, 0).repeat(width, 1)  # -> [130, 192]
+        (x, _), y = self.panels[name], ROWS[row] + (SIDE - len(ink)) // 2
+        canvas[y : y + len(ink), x : x + ink.shape[1]] = ink
+
     def _bars(self, canvas: ndarray, name: str, row: int, values: ndarray, ink: int) -> None:
         x, _ = self.panels[name]
         low, high = self.limits[name]
@@ -162,16 +184,19 @@ class Strip:
         (x, width), y = self.panels[name], ROWS[row]
         canvas[y - line : y + SIDE + line, x - line : x + width + line][_edge(SIDE + 2 * line, width + 2 * line, line)] = ink
 
-    def _print(self) -> ndarray:
+    def _print(self, titles: tuple[str, str]) -> ndarray:
         """Row names, frames, the bars' numbers and values."""
         canvas = np.zeros((HEIGHT, self.width), np.uint8)
-        for row, title in enumerate(("original", "rebuilt")):
+        for row, title in enumerate(titles):
             turned = np.zeros((LEFT - 4, SIDE), np.uint8)
             self._write(turned, (SIDE // 2, LEFT // 2 - 2), title, "mm", 12)
             canvas[ROWS[row] : ROWS[row] + SIDE, : LEFT - 4] = np.rot90(turned)
             for name, (x, width) in self.panels.items():
                 self._frame(canvas, name, row, LINE, 1)
                 if name in self.images:
+                    continue
+                if name in self.maps:
+                    self._scales(canvas, name, row)
                     continue
                 for value in (0.0, 1.0, *self.limits[name]):
                     y = self._height(name, row, np.array([value]))[0]
@@ -181,6 +206,16 @@ class Strip:
                     middle = (x + i * SLOT + SLOT // 2, ROWS[row] + SIDE + 4)
                     self._write(canvas, middle, str(i), "mt")
         return canvas
+
+    def _scales(self, canvas: ndarray, name: str, row: int) -> None:
+        """Which coefficient, and when: beside and under a map."""
+        (x, width), (coefficients, frames) = self.panels[name], self.maps[name]
+        for i in (0, coefficients - 1):
+            y = ROWS[row] + SIDE - (SIDE - CELL[0] * coefficients) // 2 - i * CELL[0] - CELL[0] // 2
+            self._write(canvas, (x - 6, y), str(i), "rm")
+        seconds = ((frames - 1) * HOP + FRAME) / RATE
+        for place, text, anchor in ((x, "0", "lt"), (x + width, f"{seconds:.2f} s", "rt")):
+            self._write(canvas, (place, ROWS[row] + SIDE + 4), text, anchor)
 
     def _digit(self, text: str) -> ndarray:
         tile = np.zeros((16, 16), np.uint8)

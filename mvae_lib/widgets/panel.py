@@ -1,0 +1,72 @@
+"""What every panel here has: handlers whose errors are seen, a line to say things in, and slow work beside the controls."""
+
+import asyncio
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+MARGIN = 4
+"""The space to the right of every control, in pixels."""
+
+
+class Panel(widgets.VBox):
+    """A box of controls that answers for what its handlers do: while one runs, what it changes calls no other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.message = sized(widgets.HTML(), 500)
+        self.message.layout.height = "28px"
+        self._busy = False
+
+    @property
+    def note(self) -> str:
+        """What stands in the panel when there is nothing else to say."""
+        return ""
+
+    def on(self, control: Any, handler: Callable[[Any], None], trait: str = "value") -> None:
+        """Have `handler` called when a control is used: a button pressed, another's trait changed."""
+        if isinstance(control, widgets.Button):
+            control.on_click(lambda button: self.run(handler, button))
+        else:
+            control.observe(lambda change: self.run(handler, change), trait)
+
+    def run(self, handler: Callable[[Any], None], change: Any) -> None:
+        """Call `handler`, and show in the panel what it raises, which ipywidgets would swallow."""
+        if self._busy:  # a handler is moving other controls
+            return
+        self._busy = True
+        try:
+            self.say(self.note)
+            handler(change)
+        except Exception as error:
+            self.say(f"{type(error).__name__}: {error}", "bad")
+        finally:
+            self._busy = False
+            self.done()
+
+    def done(self) -> None:
+        """Called after every handler."""
+
+    def later(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Some slow work beside the controls, which go on, and then an answer; where no loop runs, as in a script, at once."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            then(work())
+            return self.say(self.note)
+        loop.run_in_executor(None, work).add_done_callback(lambda done: self.run(lambda _: then(done.result()), None))
+
+    def say(self, text: str, kind: str = "plain") -> None:
+        """Put a line into the panel; "bad" is red."""
+        colour = {"plain": "--jp-ui-font-color2", "bad": "--jp-error-color1"}[kind]
+        self.message.value = f'<span style="color: var({colour})">{escape(text)}</span>'
+
+
+def sized(control: Any, width: int, description: int | None = None) -> Any:
+    """The control at a fixed width, of which its description has so much; in pixels."""
+    control.layout = {"width": f"{width}px", "min_width": f"{width}px", "margin": f"0 {MARGIN}px 0 0"}
+    if description is not None:
+        control.style.description_width = f"{description}px"
+    return control
