@@ -1,0 +1,170 @@
+"""The widgets for hand and ear, without a browser: what is drawn, said and picked comes to, and what is refused."""
+
+import io
+from datetime import UTC, datetime
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import needs_real
+from PIL import Image
+
+from mvae_lib import checkpoint, data
+from mvae_lib.data import digits, speech, standin
+from mvae_lib.data.sound import PEAK
+from mvae_lib.model import MVAE
+from mvae_lib.widgets.listener import Listener
+from mvae_lib.widgets.pen import EXAMPLES
+from mvae_lib.widgets.strip import ROWS, SIDE
+from mvae_lib.widgets.studio import NONE, Studio
+
+pytestmark = pytest.mark.skipif(not (checkpoint.PRETRAINED / "spoken.json").exists(), reason="no shipped run in data/pretrained")
+
+
+@pytest.fixture(scope="module")
+def model() -> MVAE:
+    return checkpoint.load("spoken")
+
+
+@pytest.fixture
+def studio(model) -> Studio:
+    return Studio(model)
+
+
+def picture(panel) -> bytes:
+    return bytes(panel.image.value)
+
+
+def pixels(panel, name: str, row: int) -> np.ndarray:
+    """One panel's pixels: row 0 what was given, 1 what is rebuilt."""
+    x, width = panel.strip.panels[name]
+    image = np.asarray(Image.open(io.BytesIO(picture(panel))).convert("L"))
+    return image[ROWS[row] : ROWS[row] + SIDE, x : x + width]
+
+
+def wave(panel) -> np.ndarray:
+    return soundfile.read(io.BytesIO(bytes(panel.rebuilt.value)))[0]
+
+
+def upload(studio: Studio, content: bytes) -> None:
+    """As a browser does it: ipywidgets gives a tuple of what was chosen."""
+    about = {"name": "a.wav", "type": "audio/wav", "size": len(content), "last_modified": datetime.now(UTC)}
+    studio.file.value = ({**about, "content": memoryview(content)},)
+
+
+def test_a_stroke_changes_everything_that_is_rebuilt_and_clearing_brings_the_same_bytes_back(studio):
+    nothing, silent = picture(studio), wave(studio)
+    assert "mean of the prior" in studio.message.value
+    studio.pens["farsi"].strokes = EXAMPLES["farsi"][7]  # as the browser sets it
+    seven = picture(studio)
+    assert seven != nothing and not np.array_equal(wave(studio), silent)
+    shown = pixels(studio, "farsi", 0)[::5, ::5]
+    np.testing.assert_allclose(shown, 255 - digits.drawn(EXAMPLES["farsi"][7], "farsi").astype(int), atol=2)
+    assert studio.means()["label"].argmax() == 7 and "mean of the prior" not in studio.message.value
+    studio.pens["farsi"].strokes = EXAMPLES["farsi"][3]
+    assert picture(studio) not in (seven, nothing)
+    studio.clear["farsi"].click()
+    assert picture(studio) == nothing and studio.pens["farsi"].strokes == [] and np.array_equal(wave(studio), silent)
+
+
+@pytest.mark.parametrize("script", ["farsi", "kannada"])
+def test_an_example_of_each_digit_is_drawn_and_read(studio, script):
+    for digit in range(10):
+        studio.examples[script].value = digit
+        assert studio.examples[script].value == NONE  # and can be taken again
+        assert studio.pens[script].strokes == EXAMPLES[script][digit]
+        assert studio.means()["label"].argmax() == digit
+
+
+def test_undo_takes_the_last_stroke(studio):
+    first, second = EXAMPLES["farsi"][7], [[[0.1, 0.1], [0.9, 0.1]]]
+    studio.pens["farsi"].strokes = first
+    before = picture(studio)
+    studio.pens["farsi"].strokes = first + second
+    assert picture(studio) != before
+    studio.undo["farsi"].click()
+    assert picture(studio) == before and studio.pens["farsi"].strokes == first
+    for _ in range(3):
+        studio.undo["farsi"].click()
+    assert studio.pens["farsi"].strokes == [] and not studio.given
+
+
+def test_the_picture_comes_before_the_sound(studio, monkeypatch):
+    """The sound takes longer; who draws looks at the picture."""
+    sent = []
+    monkeypatch.setattr(widgets.Widget, "send_state", lambda widget, key=None, **_: sent.append(type(widget).__name__))
+    studio.pens["kannada"].set_state({"strokes": EXAMPLES["kannada"][2]})
+    assert [name for name in sent if name in ("Image", "Audio")][:2] == ["Image", "Audio"]
+    assert sent.count("Image") == 1
+
+
+def test_a_sound_file_is_given_and_can_be_taken_away(studio):
+    nothing = picture(studio)
+    content = io.BytesIO()
+    samples = next(recording.samples for recording in standin.recordings() if recording.digit == 7)
+    soundfile.write(content, np.stack([samples.repeat(2)] * 2, 1), 2 * speech.RATE, format="WAV")
+    upload(studio, content.getvalue())
+    assert tuple(studio.given) == ("speech",) and studio.given["speech"].shape == (1, 13, 64)
+    assert picture(studio) != nothing and not studio.file.value
+    back, rate = soundfile.read(io.BytesIO(bytes(studio.said.value)))
+    assert rate == speech.RATE and abs(back).max() == pytest.approx(PEAK, abs=1e-3)
+    studio.pens["farsi"].strokes = EXAMPLES["farsi"][7]
+    assert tuple(studio.given) == ("farsi", "speech")
+    studio.clear["farsi"].click()
+    studio.forget.click()
+    assert picture(studio) == nothing and not studio.said.value
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"no sound", "no sound file"), (b"", "no sound file")])
+def test_what_is_no_sound_is_refused_in_the_panel_and_loses_nothing(studio, content, words):
+    studio.pens["farsi"].strokes = EXAMPLES["farsi"][7]
+    before = picture(studio)
+    upload(studio, content)
+    assert words in studio.message.value and "error" in studio.message.value and "DataError" in studio.message.value
+    assert picture(studio) == before and tuple(studio.given) == ("farsi",)
+
+
+def test_what_it_refuses(model):
+    from mvae_lib.spec import AS_WRITTEN
+
+    for panel in (Studio, Listener):
+        with pytest.raises(ValueError, match="no sound"):
+            panel(MVAE(AS_WRITTEN))
+
+
+def test_a_view_is_saved_as_a_figure_with_its_probabilities(studio):
+    studio.draw("farsi", EXAMPLES["farsi"][7])
+    figure, frame = studio.snapshot()
+    assert figure.axes and frame["probability"].to_numpy().sum() == pytest.approx(1, abs=1e-4)
+    assert frame["given"].iloc[0] == "● m1 Farsi ○ m2 Kannada ○ m3 speech"
+
+
+def test_without_data_what_is_rebuilt_can_be_heard(model):
+    listener = Listener(model)
+    assert list(listener.players) == ["rebuilt from speech", "rebuilt from Farsi", "rebuilt from Kannada"]
+    first = {name: bytes(player.value) for name, player in listener.players.items()}
+    assert all(content.startswith(b"RIFF") for content in first.values()) and len(set(first.values())) == 3
+    before = picture(listener)
+    listener.digit.value = 3
+    assert picture(listener) != before and all(bytes(p.value) != first[name] for name, p in listener.players.items())
+    listener.digit.value = 7
+    assert picture(listener) == before
+
+
+@needs_real
+def test_any_test_recording_can_be_picked_and_its_ceiling_heard(model):
+    test = data.load("test", model.spec.data)
+    studio = Studio(model, test)
+    row = test.speech_names.index("7_theo_2.wav")
+    studio.pick.value = row
+    torch.testing.assert_close(studio.given["speech"][0], test.pools["speech"][row], atol=1e-4, rtol=0)
+    assert studio.means()["label"].argmax() == 7
+    studio.forget.click()
+    assert studio.pick.value == NONE and not studio.given
+    listener = Listener(model, test)
+    assert list(listener.players)[:2] == ["the recording", "its own MFCCs"]
+    figure, frame = listener.snapshot()
+    assert len(figure.axes) == len(listener.players) + 1 and not [c for c in frame.columns if "sample" in c]
+    assert set(frame["label"]) == {7}
