@@ -39,6 +39,23 @@ async function moves(n) {
   return found;
 }
 
+// Moves as fast as pictures come -> how many pictures' addresses were made and not let go.
+async function many(n) {
+  const [make, drop] = [URL.createObjectURL, URL.revokeObjectURL];
+  let kept = 0;
+  URL.createObjectURL = (blob) => (kept++, make.call(URL, blob));
+  URL.revokeObjectURL = (address) => (kept--, drop.call(URL, address));
+  mouse("mousedown", 0.5);
+  for (let k = 0; k < n; k++) {
+    const shown = new Promise((done) => (waiting = done));
+    mouse("mousemove", 0.1 + 0.8 * (((k + 1) * 37) % 101) / 101);
+    await Promise.race([shown, sleep(1000)]); // a move that ends on the same step of the slider brings no picture
+  }
+  mouse("mouseup", 0.5);
+  [URL.createObjectURL, URL.revokeObjectURL] = [make, drop];
+  return kept;
+}
+
 async function ticks(n) {
   const box = document.querySelectorAll(".widget-checkbox input")[2];
   const found = [];
@@ -59,4 +76,18 @@ async function drag(seconds) {
   mouse("mouseup", 0.8);
   await sleep(2000);
   return Math.max(0, last - end);
+}
+
+// From here on, how long after the pointer went up a picture was painted, in the panel that has the pens: a real mouse draws.
+function pens() {
+  const found = (window.mvaePens = []);
+  let up = 0;
+  document.addEventListener("pointerup", (event) => (up = event.timeStamp), true);
+  [...document.querySelectorAll("img.widget-image")].at(-1).addEventListener("load", () =>
+    requestAnimationFrame(() => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => up && found.push(performance.now() - up) && (up = 0);
+      channel.port2.postMessage(0);
+    }),
+  );
 }

@@ -1,4 +1,4 @@
-"""Real pages: a JupyterLab or the explorer's own page, with settings of its own on a free port, and chromium looking at it."""
+"""Real pages: a JupyterLab, a Notebook 7 or the explorer's own page, each on a free port, and chromium looking at it."""
 
 import os
 import shutil
@@ -25,18 +25,21 @@ PROMPT = "--ServerApp.kernel_websocket_connection_class=mvae_lib.widgets.prompt.
 """As `make lab` has it."""
 QUIET = '{"fetchNews": "false", "checkForUpdates": false}'
 """JupyterLab's notification settings: it asks nothing and goes nowhere."""
-PATIENCE = 600
+PATIENCE = 240
 """Seconds, where a kernel starts or a notebook runs: a loaded machine is slow."""
 
 
 @contextmanager
-def lab(folder: Path) -> Iterator[str]:
-    """A JupyterLab over a folder of notebooks, everything that it writes in there too -> its address."""
+def lab(folder: Path, server: str = "jupyterlab", prompt: bool = True) -> Iterator[str]:
+    """A JupyterLab (or "notebook": Notebook 7) over a folder of notebooks, all that it writes in there too -> its address.
+
+    `prompt`: with our connection to the kernel, as in `make lab`, or with jupyter_server's own.
+    """
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text(QUIET)
-    command = ["jupyterlab", "--allow-root", "--IdentityProvider.token=", "--ServerApp.port_retries=0"]
-    command += [f"--ServerApp.root_dir={folder}", PROMPT]
+    command = [server, "--allow-root", "--IdentityProvider.token=", "--ServerApp.port_retries=0"]
+    command += [f"--ServerApp.root_dir={folder}", *([PROMPT] if prompt else [])]
     own = {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
     with _served([*command, "--ServerApp.port={port}"], folder, folder, {**own, "JUPYTER_PATH": str(SHARE)}) as address:
         yield address
@@ -44,9 +47,10 @@ def lab(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def app(folder: Path) -> Iterator[str]:
-    """The explorer's page as `make app` serves it, what it writes in a folder -> its address."""
+    """The explorer's page as `make app` serves it, once a kernel is warmed, what it writes in a folder -> its address."""
     command = ["voila", "explorer.ipynb", "--port={port}"]
     with _served(command, folder, PAGE, {"JUPYTER_PATH": f"{PAGE}{os.pathsep}{SHARE}"}) as address:
+        wait(lambda: "filled with 1 kernel" in (folder / "log").read_text(), PATIENCE, lambda: "no kernel was warmed")
         yield address
 
 
@@ -100,9 +104,10 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def run_all(page: "Page", address: str, notebook: str) -> None:
-    """Open a notebook in a JupyterLab and start all its cells."""
-    page.goto(f"{address}/lab/tree/{notebook}")
-    page.locator("#jp-main-statusbar").get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+def run_all(page: "Page", address: str, notebook: str, at: str = "lab/tree") -> None:
+    """Open a notebook in a JupyterLab (or in a Notebook 7, at "notebooks") and start all its cells."""
+    page.goto(f"{address}/{at}/{notebook}")
+    page.locator(".jp-KernelName", has_text="Python 3 (ipykernel)").wait_for()
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
     page.locator(".lm-MenuBar-item", has_text="Run").click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()

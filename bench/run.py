@@ -217,9 +217,12 @@ def latencies(here: dict[str, str | int]) -> None:
     """The explorer's alone: the other clocks would not share the cores with a browser, nor does a browser need them."""
     with told("the explorer in JupyterLab and chromium"):
         found = browser.times()
-    found.to_csv(OUT / "browser.csv", index=False)
-    (OUT / "machine.json").write_text(json.dumps(here, indent=2) + "\n")
-    print(f"\n{browser.show(found)}\n\nResults: {OUT.relative_to(ROOT)}/browser.csv")
+        found.to_csv(OUT / "browser.csv", index=False)
+        (OUT / "machine.json").write_text(json.dumps(here, indent=2) + "\n")
+    with told("its page: opening, and ten thousand moves"):
+        page = browser.page_table()
+        page.to_csv(OUT / "page.csv", index=False)
+    print(f"\n{browser.show(found)}\n\n{browser.show_page(page)}\n\nResults: {OUT.relative_to(ROOT)}/browser.csv")
 
 
 def main() -> None:

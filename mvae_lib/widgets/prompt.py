@@ -13,7 +13,7 @@ class Prompt(ZMQChannelsWebsocketConnection):
     """jupyter_server's own connection between a page and its kernel, without Nagle's algorithm.
 
     With it (TCP's default, RFC 896), the image that follows the kernel's "busy" waits until the browser has acknowledged that
-    one, which takes most moves of a slider 40 ms.
+    one, which takes every other move of a slider up to 40 ms.
     """
 
     def connect(self) -> Any:
