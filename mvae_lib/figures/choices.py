@@ -113,7 +113,7 @@ def history(frame: "pd.DataFrame") -> "Figure":
 def importances(frame: "pd.DataFrame") -> "Figure":
     """How much of the spread between trials each parameter explains. `frame`: `search.importance_table`."""
     figure, ((axis,),) = style.new(1, 1, (6.5, 0.3 * len(frame) + 0.8))
-    axis.barh(range(len(frame)), frame["mean"], xerr=frame["sd"], color=style.COLOUR["joint"], height=0.6)
+    axis.barh(range(len(frame)), frame["mean"], xerr=frame["sd"], color=style.COLOUR["prior"], height=0.6)
     axis.set_yticks(range(len(frame)), frame["parameter"].str.replace("_", " "))
     axis.set(xlabel="share of the spread explained (functional ANOVA; bars: sd over ten forests)", xlim=(0, 1))
     axis.invert_yaxis()
@@ -133,5 +133,6 @@ def contest(frame: "pd.DataFrame") -> "Figure":
         axis.set_xlabel(METRIC[metric], fontsize=8)
     axes[0, 0].set_yticks(range(7), [style.marks(given, NAMES) for given in rows["given"]])
     axes[0, 0].invert_yaxis()
-    axes[0, 0].legend(fontsize=7)
+    axes[0, -1].set_xlabel(METRIC[metrics[-1]] + "\n(as_run: another view, other units)", fontsize=8)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
