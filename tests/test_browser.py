@@ -362,7 +362,7 @@ def test_saying_it_with_a_file_and_being_refused(studio, tmp_path):
 
     def choose(path: Path) -> None:
         with studio.page.expect_file_chooser() as chooser:
-            studio.box.get_by_role("button", name="A sound file").click()
+            studio.box.get_by_role("button", name="Sound file").click()
         chooser.value.set_files(path)
 
     choose(said)

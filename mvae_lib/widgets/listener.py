@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-PLAYER = 190
+PLAYER = 160
 """Width of a player in pixels."""
 
 
@@ -41,9 +41,7 @@ class Listener(Panel):
         self.number = sized(widgets.BoundedIntText(0, min=0, description="number"), 126, 54)
         self.players = {name: sized(widgets.Audio(autoplay=False, loop=False), PLAYER) for name in self._sounds()}
         self.image = sized(widgets.Image(format="png"), len(self.players) * (PLAYER + MARGIN))
-        columns = [
-            widgets.VBox([widgets.Label(PANELS[name].replace("\n", " ")), player]) for name, player in self.players.items()
-        ]
+        columns = [widgets.VBox([widgets.Label(name), player]) for name, player in self.players.items()]
         self.children = [widgets.HBox([self.digit, self.number]), widgets.HBox(columns), self.image, self.message]
         for control in (self.digit, self.number):
             self.on(control, self._choose)

@@ -55,7 +55,7 @@ class Studio(Panel):
             {script: sized(widgets.Button(description=word), 62) for script in SCRIPTS} for word in ("Undo", "Clear")
         )
         names = [(name, row) for row, name in enumerate(triplets.speech_names)] if triplets else []
-        self.file = sized(widgets.FileUpload(accept="audio/*", description="A sound file"), 130)
+        self.file = sized(widgets.FileUpload(accept="audio/*", description="Sound file"), 130)
         self.pick = sized(
             widgets.Dropdown(options=[("a test recording" if names else "(no recordings here)", NONE), *names]), 160
         )
