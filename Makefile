@@ -29,8 +29,8 @@ lab: .venv/.stamp ## open JupyterLab on the first notebook
 	@echo "lab: opening JupyterLab (Ctrl-C here ends it)"
 	@$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(PROMPT) notebooks/00_environment_and_data.ipynb
 
-app: .venv/.stamp ## open the explorer as a page of its own, on this machine alone
-	@echo "app: serving the explorer (Ctrl-C here ends it)"
+app: .venv/.stamp ## open the page on this machine alone: the explorer, and a place to draw and to speak
+	@echo "app: serving the page (Ctrl-C here ends it)"
 	@cd notebooks/page && JUPYTER_PATH="$(CURDIR)/notebooks/page:$(CURDIR)/.venv/share/jupyter" $(CURDIR)/$(PY) -m voila explorer.ipynb
 
 data: .venv/.stamp ## get the public data files and prepare the arrays of both presets
