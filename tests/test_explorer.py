@@ -229,6 +229,34 @@ def test_the_hardest_are_looked_for_beside_the_sliders(explorer, monkeypatch):
     assert explorer.sliders[0].value == 3.0
 
 
+def test_a_control_used_in_another_thread_waits_for_its_turn(explorer, monkeypatch):
+    """As JupyterLab does it: the messages of two controls, in two threads of the kernel."""
+    explorer.digit.value = 7
+    seven = explorer.image.value
+    explorer.digit.value = 3
+    begun, on = threading.Event(), threading.Event()
+    look = explorer.scene.look
+
+    def slow(row, given):
+        look(row, given)
+        if not begun.is_set():
+            begun.set()
+            assert on.wait(60)
+
+    monkeypatch.setattr(explorer.scene, "look", slow)
+    threads = [threading.Thread(target=setattr, args=(explorer.number, "value", 1))]
+    threads += [threading.Thread(target=lambda: (explorer.number.set_trait("value", 0), setattr(explorer.digit, "value", 7)))]
+    threads[0].start()
+    assert begun.wait(60)
+    threads[1].start()
+    threads[1].join(0.5)
+    assert threads[1].is_alive()
+    on.set()
+    for thread in threads:
+        thread.join(60)
+    assert explorer.image.value == seven and not any(thread.is_alive() for thread in threads)
+
+
 def test_memory_stays_flat_over_ten_thousand_moves(model):
     explorer = Explorer(model, triplets("test"))
 

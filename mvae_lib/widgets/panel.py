@@ -1,6 +1,7 @@
 """What every panel here has: handlers whose errors are seen, a line to say things in, and slow work beside the controls."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -12,13 +13,16 @@ MARGIN = 4
 
 
 class Panel(widgets.VBox):
-    """A box of controls that answers for what its handlers do: while one runs, what it changes calls no other."""
+    """A box of controls that answers for what its handlers do: while one runs, what it changes calls no other.
+
+    ipykernel 7 hands a page's messages to more than one thread. A control that is used meanwhile waits for its turn.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.message = sized(widgets.HTML(), 500)
         self.message.layout.height = "28px"
-        self._busy = False
+        self._turn, self._busy = threading.RLock(), False
 
     @property
     def note(self) -> str:
@@ -34,17 +38,18 @@ class Panel(widgets.VBox):
 
     def run(self, handler: Callable[[Any], None], change: Any) -> None:
         """Call `handler`, and show in the panel what it raises, which ipywidgets would swallow."""
-        if self._busy:  # a handler is moving other controls
-            return
-        self._busy = True
-        try:
-            self.say(self.note)
-            handler(change)
-        except Exception as error:
-            self.say(f"{type(error).__name__}: {error}", "bad")
-        finally:
-            self._busy = False
-            self.done()
+        with self._turn:
+            if self._busy:  # a handler, in this thread, is moving other controls
+                return
+            self._busy = True
+            try:
+                self.say(self.note)
+                handler(change)
+            except Exception as error:
+                self.say(f"{type(error).__name__}: {error}", "bad")
+            finally:
+                self._busy = False
+                self.done()
 
     def done(self) -> None:
         """Called after every handler."""
