@@ -110,6 +110,7 @@ def test_a_sound_file_is_given_and_can_be_taken_away(studio):
     assert picture(studio) != nothing and not studio.file.value
     back, rate = soundfile.read(io.BytesIO(bytes(studio.said.value)))
     assert rate == speech.RATE and abs(back).max() == pytest.approx(PEAK, abs=1e-3)
+    assert f"a.wav: {len(back) / rate:.2f} s of sound" in studio.message.value
     studio.pens["farsi"].strokes = EXAMPLES["farsi"][7]
     assert tuple(studio.given) == ("farsi", "speech")
     studio.clear["farsi"].click()
@@ -161,6 +162,9 @@ def test_any_test_recording_can_be_picked_and_its_ceiling_heard(model):
     studio.pick.value = row
     torch.testing.assert_close(studio.given["speech"][0], test.pools["speech"][row], atol=1e-4, rtol=0)
     assert studio.means()["label"].argmax() == 7
+    upload(studio, bytes(studio.said.value))  # a file takes its place
+    assert studio.pick.value == NONE and tuple(studio.given) == ("speech",)
+    studio.pick.value = row
     studio.forget.click()
     assert studio.pick.value == NONE and not studio.given
     listener = Listener(model, test)

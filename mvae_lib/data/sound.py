@@ -79,8 +79,8 @@ def heard(content: bytes) -> np.ndarray:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             rate = file.samplerate
             channels = file.read(LONGEST * rate + 1, dtype="float32", always_2d=True)  # [n, channels]
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless formats ask for more than a name
-        raise DataError(f"The upload is no sound file that can be read ({error}); take WAV, FLAC, OGG or MP3.") from None
+    except (soundfile.SoundFileError, TypeError):  # TypeError: headerless formats ask for more than a name
+        raise DataError(f"These {len(content):,} bytes are no sound file that can be read; take WAV, FLAC, OGG or MP3.") from None
     if len(channels) > LONGEST * rate:
         raise DataError(f"The sound is longer than {LONGEST} s; one spoken digit takes less than 3 s. Cut it to that.")
     if not np.isfinite(channels).all():

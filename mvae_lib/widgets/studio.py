@@ -10,6 +10,7 @@ from torch import Tensor
 from mvae_lib.data import Triplets, speech
 from mvae_lib.data.digits import drawn
 from mvae_lib.data.sound import heard, wav
+from mvae_lib.data.speech import RATE
 from mvae_lib.evaluate.heard import audible, recorded, scaler
 from mvae_lib.figures import style
 from mvae_lib.model import MVAE
@@ -85,7 +86,8 @@ class Studio(Panel):
             buttons = widgets.HBox([self.undo[script], self.clear[script], self.examples[script]])
             columns.append(widgets.VBox([widgets.Label(f"{style.TITLE[script]}: draw it"), self.pens[script], buttons]))
         words = [sized(widgets.Label(text), COLUMN - PLAYER - 20) for text in ("as given", "as rebuilt")]
-        players = [widgets.HBox(pair) for pair in zip(words, (self.said, self.rebuilt), strict=True)]
+        pairs = zip(words, (self.said, self.rebuilt), strict=True)
+        players = [widgets.HBox(pair, layout={"align_items": "center"}) for pair in pairs]
         title = widgets.Label(f"{style.TITLE['speech']}: say it, and hear it")
         columns.append(widgets.VBox([title, widgets.HBox([self.file, self.pick, self.forget]), *players]))
         for player in (self.said, self.rebuilt):
@@ -123,7 +125,10 @@ class Studio(Panel):
     def _load(self, _: Any) -> None:
         if self.file.value:
             upload, self.file.value = self.file.value[0], ()
-            self.listen(heard(bytes(upload["content"])))
+            samples = heard(bytes(upload["content"]))
+            self.pick.value = NONE
+            self.listen(samples)
+            self.say(f"{upload['name']}: {len(samples) / RATE:.2f} s of sound. {self.note}")
 
     def _pick(self, _: Any) -> None:
         if self.triplets and self.pick.value != NONE:
