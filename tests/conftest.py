@@ -1,4 +1,4 @@
-"""What the tests share: which data there are, and each split loaded once.
+"""What the tests share: which data there are, each split loaded once, and a browser.
 
 No test goes to the network. Where the public files are not at hand, what needs them is skipped and says so, and everything
 else sees the stand-in. Processed arrays are made anew in a temporary folder, so a stale one cannot hide a fault.
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import pages
 from mvae_lib import data
 from mvae_lib.data import sources
 from mvae_lib.spec import DataRecipe
@@ -52,3 +53,20 @@ def split_of(processed: Path) -> Callable[[str, str, DataRecipe], data.Triplets]
         return loaded[key]
 
     return load
+
+
+@pytest.fixture(scope="module")
+def chromium() -> None:
+    if pages.CHROMIUM is None:
+        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
+        refuse("There is no chromium on the PATH. On Debian: apt-get install chromium.")
+
+
+@pytest.fixture(scope="module")
+def browsed(chromium):
+    """An empty page, and a list of the addresses asked for that are not on this machine."""
+    with pages.opened() as page:
+        left: list[str] = []
+        here = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
+        page.context.on("request", lambda request: None if request.url.startswith(here) else left.append(request.url))
+        yield page, left

@@ -1,4 +1,4 @@
-"""The explorer as a reader meets it: notebook 06 in a real JupyterLab, and the page of `make app`, under the mouse in chromium.
+"""The explorer as a reader meets it: notebook 06 in a real JupyterLab and in a Notebook 7, under the mouse in chromium.
 
 What is asserted on is the picture's own bytes, as the browser got them, and its pixels.
 """
@@ -6,9 +6,7 @@ What is asserted on is the picture's own bytes, as the browser got them, and its
 import importlib
 import io
 import json
-import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,11 +15,9 @@ import pytest
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from PIL import Image
 
-from bench import browser, film, pages
+from bench import browser, pages
 from bench.panel import PANELS, Panel, pixels
 from mvae_lib.checkpoint import PRETRAINED
-from mvae_lib.data import standin
-from mvae_lib.data.sound import wav
 from mvae_lib.data.sources import ROOT
 from mvae_lib.figures import speed
 from mvae_lib.figures.style import COLOUR
@@ -34,14 +30,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def chromium() -> None:
-    if pages.CHROMIUM is None:
-        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
-        refuse("There is no chromium on the PATH. On Debian: apt-get install chromium.")
-
-
-def test_the_latencies_can_be_measured_and_drawn():
+def test_the_latencies_can_be_measured_and_drawn(chromium):
     """Few moves: that the clock runs, not what it shows on a busy machine. First of all tests: it opens a browser of its own."""
     frame = browser.times(moves=3, drags=1, seconds=0.5)
     assert (
@@ -50,16 +39,6 @@ def test_the_latencies_can_be_measured_and_drawn():
     )
     assert all(what in browser.show(frame) for what in browser.TARGETS)
     assert speed.browser(frame)
-
-
-@pytest.fixture(scope="module")
-def browsed():
-    """An empty page, and a list of the addresses asked for that are not on this machine."""
-    with pages.opened() as page:
-        left: list[str] = []
-        here = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
-        page.context.on("request", lambda request: None if request.url.startswith(here) else left.append(request.url))
-        yield page, left
 
 
 @pytest.fixture(scope="module")
@@ -276,116 +255,6 @@ def test_film_play_and_copying(panel):
 
 def test_nothing_in_jupyterlab_leaves_this_machine(panel, browsed):
     assert browsed[1] == []
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, browsed) -> Iterator[str]:
-    """The page as `make app` serves it, with a kernel warmed for the first who comes."""
-    folder = tmp_path_factory.mktemp("app")
-    with pages.app(folder) as address:
-        yield address
-        browsed[0].goto("about:blank")
-
-
-def visit(page, address: str) -> Panel:
-    page.goto(address)
-    page.locator(".mvae-pad").wait_for()
-    return Panel(page)
-
-
-def test_the_page_opens_at_once_fits_the_screen_and_survives_a_reload(browsed, app):
-    page, left = browsed
-    start = time.monotonic()
-    panel = visit(page, app)
-    panel.image.wait_for()
-    assert time.monotonic() - start < 30  # 10 where nothing else runs (4 were measured); a loaded machine is slow
-    assert page.get_by_text("Rebuilding a sense").is_visible() and page.locator(".jp-CodeMirrorEditor, .cm-editor").count() == 0
-    width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-    assert width <= 1280 and height <= 800
-    before = panel.settled()
-    panel.drag(0, 0.9)
-    moved = panel.settled(other_than=before)
-    assert (pixels(before, "farsi", 1) != pixels(moved, "farsi", 1)).any()
-    panel.drag_pad(0.5, 0.5)
-    assert panel.settled(other_than=moved) == before
-    panel.drag(0, 0.9)
-    panel.settled(other_than=before)
-    page.reload()
-    page.locator(".mvae-pad").wait_for()
-    assert panel.settled() == before and panel.reading(0) == 0
-    assert left == []
-
-
-def test_the_film_for_the_readme_can_be_taken(browsed, app):
-    visit(browsed[0], app).settled()
-    images, milliseconds = zip(*film.frames(browsed[0]), strict=True)
-    assert len({image.tobytes() for image in images}) > 25 and {image.size for image in images} == {images[0].size}
-    assert images[0].width == film.WIDTH and 6000 < sum(milliseconds) < 12000
-
-
-@pytest.fixture
-def studio(browsed, app) -> Panel:
-    """The page's second half, with nothing given."""
-    page = browsed[0]
-    visit(page, app)
-    page.get_by_role("tab", name="Draw and say").click()
-    studio = Panel(page, 1)
-    studio.box.get_by_role("button", name="Clear", exact=True).first.click()
-    page.get_by_text("Nothing is given").wait_for()
-    studio.settled()
-    return studio
-
-
-def test_drawing_with_the_mouse_rebuilds_the_other_script_and_the_sound(studio, browsed):
-    nothing, player = studio.settled(), studio.box.locator("audio").last
-    silent = player.get_attribute("src")
-    studio.draw(0, [(0.2, 0.15), (0.5, 0.85), (0.8, 0.15)])
-    seven = studio.settled(other_than=nothing)
-    assert player.get_attribute("src") != silent
-    studio.page.mouse.move(5, 5)
-    studio.draw(0, [(0.5, 0.9), (0.5, 0.95)])
-    assert studio.settled(other_than=seven) != nothing
-    studio.box.get_by_role("button", name="Undo", exact=True).first.click()
-    assert studio.settled(other_than=nothing) == seven
-    studio.draw(1, [(0.3, 0.3), (0.7, 0.3), (0.7, 0.7)])
-    both = studio.settled(other_than=seven)
-    studio.box.locator(".mvae-pen").nth(1).press("Delete")
-    assert studio.settled(other_than=both) == seven
-    studio.box.locator(".mvae-pen").first.press("Control+z")
-    assert studio.settled(other_than=seven) == nothing
-    assert browsed[1] == []
-
-
-def test_saying_it_with_a_file_and_being_refused(studio, tmp_path):
-    nothing, said = studio.settled(), tmp_path / "seven.wav"
-    said.write_bytes(wav(next(r.samples for r in standin.recordings() if r.digit == 7)))
-
-    def choose(path: Path) -> None:
-        with studio.page.expect_file_chooser() as chooser:
-            studio.box.get_by_role("button", name="Sound file").click()
-        chooser.value.set_files(path)
-
-    choose(said)
-    heard = studio.settled(other_than=nothing)
-    noise = tmp_path / "noise.wav"
-    noise.write_bytes(b"this is no sound")
-    choose(noise)
-    studio.page.get_by_text("no sound file").wait_for()
-    assert studio.settled() == heard
-    studio.box.get_by_role("button", name="Clear", exact=True).last.click()
-    assert studio.settled(other_than=heard) == nothing
-
-
-def test_two_at_once_do_not_see_each_other(browsed, app):
-    mine = visit(browsed[0], app)
-    yours = visit(browsed[0].context.new_page(), app)
-    before = mine.settled()
-    yours.drag(0, 0.9)
-    yours.tick("Kannada", False)
-    yours.settled(other_than=before)
-    assert mine.settled() == before and mine.reading(0) == 0
-    assert mine.page.locator(".widget-checkbox", has_text="Kannada").locator("input").is_checked()
-    yours.page.close()
 
 
 def test_notebook_7_shows_it_too(browsed, tmp_path):
