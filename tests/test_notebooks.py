@@ -1,6 +1,9 @@
 """Every notebook runs, in the smoke profile on the stand-in; and what is committed is an executed, clean copy."""
 
+import ast
+import inspect
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -50,6 +53,20 @@ def test_what_is_committed_is_executed_and_clean(path: Path) -> None:
     for cell in code:
         lines = "".join(cell["source"]).splitlines()
         assert len(lines) <= 25 and not [line for line in lines if line.startswith("class ")]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_the_source_it_shows_is_the_librarys_as_it_is(path: Path) -> None:
+    code = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    scope = {"inspect": inspect}
+    for cell in code:
+        lines = [line for line in cell["source"] if not line.startswith("%")]
+        imports = [node for node in ast.parse("".join(lines)).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        exec(compile(ast.Module(imports, []), path.name, "exec"), scope)
+    for cell in code:
+        shown = "".join(line for output in cell["outputs"] for line in output.get("text", []))
+        for call in re.findall(r"""inspect\.getsource\([^()]+\)(?:\.split\('\"{3}'\)\[2\])?""", "".join(cell["source"])):
+            assert eval(call, scope) in shown, f"{path.name} shows another {call}; make refresh"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
