@@ -18,11 +18,13 @@ class Panel(widgets.VBox):
     ipykernel 7 hands a page's messages to more than one thread. A control that is used meanwhile waits for its turn.
     """
 
+    _turn = threading.RLock()  # of all panels: pyplot is one for all
+
     def __init__(self) -> None:
         super().__init__()
         self.message = sized(widgets.HTML(), 500)
         self.message.layout.height = "28px"
-        self._turn, self._busy = threading.RLock(), False
+        self._busy = False
 
     @property
     def note(self) -> str:
