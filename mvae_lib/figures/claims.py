@@ -79,12 +79,12 @@ def speakers(frame: "pd.DataFrame") -> "Figure":
         if row == 0:
             for place, (name, value) in enumerate(unheard.sort_values().items()):
                 axis.annotate(
-                    str(name), (value, row), (0, 7 + 9 * (place % 2)), textcoords="offset points", ha="center", fontsize=7
+                    str(name), (value, row), (0, 7 + 9 * (place % 3)), textcoords="offset points", ha="center", fontsize=7
                 )
     axis.plot([], [], "D", color=style.COLOUR["joint"], label="all six voices heard")
     axis.plot([], [], "o", color=style.COLOUR["kannada"], label="a voice never heard (line: mean of six)")
     axis.set_yticks(range(len(givens)), [style.marks(given, NAMES) for given in givens])
-    axis.set(xlabel="label accuracy on test", ylabel="given", ylim=(len(givens) - 0.5, -1.0))
+    axis.set(xlabel="label accuracy on test", ylabel="given", ylim=(len(givens) - 0.5, -1.1))
     axis.legend(loc="lower left", fontsize=8)
     return figure
 

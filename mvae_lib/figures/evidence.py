@@ -114,7 +114,7 @@ def agnostic(frame: "pd.DataFrame") -> "Figure":
 def probes(frame: "pd.DataFrame") -> "Figure":
     """Accuracy of a probe fitted on one modality's latent, on another's. `frame`: fitted on, and a column a modality."""
     table = frame.set_index("fitted on")[list(NAMES)]
-    figure, ((axis,),) = style.new(1, 1, (4.4, 2.8))
+    figure, ((axis,),) = style.new(1, 1, (5.2, 3.0))
     axis.imshow(table, cmap="cividis", vmin=0.1, vmax=1)
     for row in range(3):
         for column in range(3):
