@@ -10,7 +10,6 @@ from torch import Tensor
 from mvae_lib.data import Triplets, speech
 from mvae_lib.data.digits import drawn
 from mvae_lib.data.sound import heard, wav
-from mvae_lib.data.speech import RATE
 from mvae_lib.evaluate.heard import audible, recorded, scaler
 from mvae_lib.figures import style
 from mvae_lib.model import MVAE
@@ -128,7 +127,7 @@ class Studio(Panel):
             samples = heard(bytes(upload["content"]))
             self.pick.value = NONE
             self.listen(samples)
-            self.say(f"{upload['name']}: {len(samples) / RATE:.2f} s of sound. {self.note}")
+            self.say(f"{upload['name']}: {len(samples) / speech.RATE:.2f} s of sound. {self.note}")
 
     def _pick(self, _: Any) -> None:
         if self.triplets and self.pick.value != NONE:
