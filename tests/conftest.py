@@ -12,6 +12,7 @@ import pytest
 
 from bench import pages
 from mvae_lib import data
+from mvae_lib.checkpoint import PRETRAINED
 from mvae_lib.data import sources
 from mvae_lib.spec import DataRecipe
 
@@ -23,6 +24,9 @@ HAVE_REAL = all(sources.local(source) for source in sources.SOURCES.values())
 os.environ.setdefault("MVAE_DATA", "real" if HAVE_REAL else "standin")
 
 needs_real = pytest.mark.skipif(not HAVE_REAL, reason=f"the public files are neither in {sources.RAW} nor in MVAE_DATA_MIRROR")
+needs_runs = pytest.mark.skipif(
+    not all((PRETRAINED / f"{name}.json").exists() for name in ("as_run", "spoken")), reason="no shipped runs"
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

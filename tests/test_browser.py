@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import needs_runs
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from PIL import Image
 
 from bench import browser, pages
 from bench.panel import PANELS, Panel, pixels
-from mvae_lib.checkpoint import PRETRAINED
 from mvae_lib.data.sources import ROOT
 from mvae_lib.figures import speed
 from mvae_lib.figures.style import COLOUR
@@ -25,9 +25,7 @@ from mvae_lib.widgets.strip import ROWS
 
 NOTEBOOK = ROOT / "notebooks" / "06_latent_explorer.ipynb"
 
-pytestmark = pytest.mark.skipif(
-    not all((PRETRAINED / f"{name}.json").exists() for name in ("as_run", "spoken")), reason="no shipped runs"
-)
+pytestmark = needs_runs
 
 
 def test_the_latencies_can_be_measured_and_drawn(chromium):

@@ -9,16 +9,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from conftest import needs_runs
 
 from bench import film, pages
 from bench.panel import Panel, pixels
-from mvae_lib.checkpoint import PRETRAINED
 from mvae_lib.data import standin
 from mvae_lib.data.sound import wav
 
-pytestmark = pytest.mark.skipif(
-    not all((PRETRAINED / f"{name}.json").exists() for name in ("as_run", "spoken")), reason="no shipped runs"
-)
+pytestmark = needs_runs
 
 
 @pytest.fixture(scope="module")
