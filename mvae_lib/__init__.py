@@ -1,8 +1,9 @@
-"""Rebuild a sense that was not given: a multimodal VAE with a product of experts, small enough to read in one sitting."""
+"""Rebuild a modality that was not given: a multimodal VAE with a product of experts, small enough to read in one sitting."""
 
 from mvae_lib.checkpoint import load
-from mvae_lib.model import MVAE
-from mvae_lib.poe import product_of_experts, subsets
-from mvae_lib.spec import PRESETS
+from mvae_lib.fusion import Gaussian, mixture_of_experts, product_of_experts
+from mvae_lib.model import MVAE, build
+from mvae_lib.presets import PRESETS
+from mvae_lib.subsets import powerset
 
-__all__ = ["MVAE", "PRESETS", "load", "product_of_experts", "subsets"]
+__all__ = ["MVAE", "PRESETS", "Gaussian", "build", "load", "mixture_of_experts", "powerset", "product_of_experts"]

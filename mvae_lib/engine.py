@@ -1,4 +1,4 @@
-"""How a step runs here: among how many processes, its small operations compiled into few, on CUDA recorded as one launch."""
+"""Run a training step fast: oneDNN's products, several processes, `torch.compile`."""
 
 import warnings
 from collections.abc import Callable
@@ -8,10 +8,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
-WARM_UP = 3
-"""Calls that run as they are before one is recorded: compilers and allocators settle in them."""
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 """Is there oneDNN's product in float32? PyTorch leaves float32 to MKL, which on AMD takes no AVX-512: half the speed."""
 
@@ -59,12 +56,12 @@ def processes() -> tuple[int, int]:
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` with its element-wise work fused by `torch.compile`; where that cannot be had, `function` itself.
+def compiled(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+    """`function` with its element-wise work fused by `torch.compile`, on CUDA as one graph; where that cannot be had, `function`.
 
     On a CPU it takes a C++ compiler. Without one, the first call warns, in one line, and all calls run unfused.
     """
-    chosen = torch.compile(function)
+    chosen = torch.compile(function, mode="reduce-overhead" if device.type == "cuda" else None)
 
     def call(*args: Any) -> Any:
         nonlocal chosen
@@ -73,51 +70,9 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             if chosen is function or not type(error).__module__.startswith("torch._"):  # not the compiler's doing
                 raise
-            warnings.warn(f"torch.compile cannot be had here ({_first_line(error)}); going on without.", stacklevel=2)
+            line = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+            warnings.warn(f"torch.compile cannot be had here ({line}); going on without.", stacklevel=2)
             chosen = function
             return function(*args)
 
     return call
-
-
-def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` as one launch on a CUDA device: recorded in a CUDA graph at the fourth call, replayed from then on.
-
-    Tensors among the arguments are copied into the graph's own; anything else must be the same at each call. What it returns
-    is overwritten by the next call. Arguments of other shapes (an epoch's last, smaller batch) run as they are.
-    """
-    calls, shapes, graph = 0, None, None
-    inputs: list[Any] = []
-    output: Any = None
-
-    def call(*args: Any) -> Any:
-        nonlocal calls, shapes, graph, inputs, output
-        leaves, form = pytree.tree_flatten(args)
-        now = [leaf.shape for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        shapes = shapes or now
-        if now != shapes:
-            return function(*args)
-        calls += 1
-        if calls <= WARM_UP:  # on another stream, as CUDA's graphs ask of what comes before them
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                result = function(*args)
-            torch.cuda.current_stream().wait_stream(side)
-            return result
-        if graph is None:
-            graph = torch.cuda.CUDAGraph()
-            inputs = [leaf.clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
-            with torch.cuda.graph(graph):
-                output = function(*pytree.tree_unflatten(inputs, form))
-        for own, given in zip(inputs, leaves, strict=True):
-            if isinstance(own, torch.Tensor):
-                own.copy_(given)
-        graph.replay()
-        return output
-
-    return call
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]

@@ -1,11 +1,12 @@
-"""The networks: x -> an expert's Gaussian (mu, logvar); z -> a distribution over x."""
+"""The networks, multilayer perceptrons: x -> an expert's Gaussian (mu, logvar); z -> what a likelihood takes."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Normal
 
 from mvae_lib.engine import linear
 from mvae_lib.spec import Modality, ModelSpec
@@ -38,7 +39,7 @@ ACTIVATIONS = {"swish": nn.SiLU, "mish": Mish, "relu": nn.ReLU}
 
 
 def mlp(inputs: int, hidden: tuple[int, ...], spec: ModelSpec) -> nn.Sequential:
-    """Linear (batch norm) activation, once a hidden width: ``[..., inputs]`` -> ``[..., hidden[-1]]``."""
+    """Linear (batch norm) activation, once a hidden width: ``[N, inputs]`` -> ``[N, hidden[-1]]``."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for i, width in enumerate(hidden):
         layers[f"linear{i}"] = Linear(inputs, width)
@@ -50,7 +51,7 @@ def mlp(inputs: int, hidden: tuple[int, ...], spec: ModelSpec) -> nn.Sequential:
 
 
 class Expert(nn.Module):
-    """The encoder of one modality: ``[B, *shape]`` -> mu, logvar, each ``[B, D]`` in float32.
+    """The encoder of one modality.
 
     With its logvar head at zero, an expert starts as N(mu, 1), as sure as the prior: the first products, and so the first
     gradients, stay moderate whatever the trunk puts out.
@@ -67,42 +68,27 @@ class Expert(nn.Module):
         if spec.zero_logvar == "all":
             nn.init.zeros_(self.logvar.bias)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Float[Tensor, "B *shape"]) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]]:
         h = self.trunk(x.flatten(1))  # [B, *shape] -> [B, features] -> [B, width]
-        return self.mu(h).float(), self.logvar(h).float()  # float32 from here on, under autocast too
+        return self.mu(h), self.logvar(h)
 
 
 class Decoder(nn.Module):
-    """z -> a distribution over one modality, element by element: ``[..., D]`` -> batch shape ``[..., features]``.
+    """From the latent to what a likelihood takes, or to the classes' logits; with no hidden width, one linear layer."""
 
-    Bernoulli: `validate_args` is off, so `log_prob` also takes greys; it is then minus the binary cross-entropy, a loss,
-    and no likelihood (see `mvae_lib.loss`). Gaussian: the coefficient w of the squared error fixes the variance, 1 / (2 w).
-    """
-
-    def __init__(self, modality: Modality, spec: ModelSpec) -> None:
+    def __init__(self, hidden: tuple[int, ...], outputs: int, spec: ModelSpec) -> None:
         super().__init__()
-        self.modality = modality
-        width = modality.decoder[-1] if modality.decoder else spec.latent
-        self.trunk = mlp(spec.latent, modality.decoder, spec)
-        self.out = Linear(width, modality.features)
+        self.trunk = mlp(spec.latent, hidden, spec)
+        self.out = Linear(hidden[-1] if hidden else spec.latent, outputs)
 
-    def forward(self, z: Tensor) -> Distribution:
-        h = self.trunk(z.reshape(-1, z.shape[-1]))  # [..., D] -> [N, D] -> [N, width]: rows, for batch norm's sake
-        out = self.out(h).float().view(*z.shape[:-1], -1)  # [N, features] -> [..., features]
-        if self.modality.likelihood == "bernoulli":
-            return Bernoulli(logits=out, validate_args=False)
-        scale = out.new_full((), (2.0 * self.modality.weight) ** -0.5)
-        return Normal(out, scale, validate_args=False)
+    def forward(self, z: Float[Tensor, "N D"]) -> Float[Tensor, "N F"]:
+        return self.out(self.trunk(z))
 
 
-class LabelDecoder(nn.Module):
-    """z -> class logits, ``[..., D]`` -> ``[..., classes]``; with no hidden width, one linear layer."""
+def _mlp_decoder(modality: Modality, spec: ModelSpec) -> nn.Module:
+    return Decoder(modality.decoder, modality.features, spec)
 
-    def __init__(self, spec: ModelSpec) -> None:
-        super().__init__()
-        self.trunk = mlp(spec.latent, spec.label_decoder, spec)
-        self.out = Linear(spec.label_decoder[-1] if spec.label_decoder else spec.latent, spec.classes)
 
-    def forward(self, z: Tensor) -> Tensor:
-        h = self.trunk(z.reshape(-1, z.shape[-1]))  # [..., D] -> [N, D] -> [N, width]
-        return self.out(h).float().view(*z.shape[:-1], -1)  # [N, classes] -> [..., classes]
+Builder = Callable[[Modality, ModelSpec], nn.Module]
+NETWORKS: dict[str, tuple[Builder, Builder]] = {"mlp": (Expert, _mlp_decoder)}
+"""What `ModelSpec.network` names: what makes a modality's expert, and what makes its decoder."""

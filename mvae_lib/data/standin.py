@@ -1,63 +1,47 @@
 """What the study runs on where there is neither a mirror nor a network: drawn digits and synthetic voices.
 
-Not data: nobody wrote or said any of it. It has the form of the real sets, so it goes through the same readers' output, and
-it is easy enough to learn that every notebook has something to show. Strokes, hands, phones and voices stand in
-standin.json beside this file; all that is here is how they vary. Everything is a pure function of one fixed seed.
+Not data: nobody wrote or said any of it. It has the form that the readers give the real sets, and is easy enough to learn that
+every notebook has something to show. Strokes, hands, phones and voices stand in standin.json beside this file; here is how they
+vary. All is a pure function of one fixed seed, made once a process: the arrays are shared, do not write to them.
 """
 
-import functools
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
-from mvae_lib.data.digits import SIDE
+from mvae_lib.data.digits import SIDE, Images, Labels
 from mvae_lib.data.speech import RATE, Recording
 
-LABEL = "stand-in"
-"""What every title, caption and file name calls it."""
-
 SEED = 20
-POINTS = 128
-"""Discs of ink that make a digit."""
-TAKES = 20
-"""Recordings of each word by each voice."""
-SHORTEST, LONGEST = 0.25, 0.7
-"""Seconds of sound."""
-
-Images = list[np.ndarray] | np.ndarray
-"""Crops of any size, or one array."""
+POINTS = 128  # discs of ink that make a digit
+TAKES = 20  # recordings of each word by each voice
+SHORTEST, LONGEST = 0.25, 0.7  # seconds of sound
+ASSET: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 
 
-@functools.cache
-def _asset() -> dict[str, Any]:
-    return json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
-
-
-def digits(script: Literal["farsi", "kannada"], part: Literal["train", "test", "test_dig"]) -> tuple[Images, np.ndarray]:
+@cache
+def digits(script: Literal["farsi", "kannada"], part: Literal["train", "test", "test_dig"]) -> tuple[Images, Labels]:
     """Handwriting that nobody wrote, with the traps of the real sets.
 
-    Farsi: tight binary crops of any size (0 and 255), as HODA's; each by another hand; 6,000 train, 2,050 test. Kannada: uint8
-    ``[n, 28, 28]`` with grey edges, longer side about 20 pixels, centred; labels are index mod 10 and each block of 128 is one
-    writer's; 6,000 train, 1,000 test by wilder hands, 1,020 test_dig wilder and wider still, some with a ruled line left in.
-    Ink is 255. Returns the images and uint8 labels ``[n]``. ValueError for a part that the script does not have.
+    Farsi: tight binary crops of any size, as HODA's; each by another hand; 6,000 train, 2,050 test. Kannada: ``[n, 28, 28]`` with
+    grey edges, longer side about 20 pixels, centred; labels are index mod 10 and each block of 128 is one writer's; 6,000 train,
+    1,000 test by wilder hands, 1,020 test_dig wilder and wider still, some with a ruled line left in. ValueError for other parts.
     """
-    parts = _asset()["hands"].get(script, {})
-    if part not in parts:
-        known = ", ".join(f"{s}/{p}" for s, hands in _asset()["hands"].items() for p in hands)
-        raise ValueError(f"The stand-in has no digits {script}/{part}; it has {known}.")
-    hand, rng = parts[part], np.random.default_rng([SEED, *script.encode(), *part.encode()])
-    labels = np.arange(hand["images"]) % 10
-    writer = np.arange(hand["images"]) // hand["writer"]
-    points = _written(_asset()["strokes"][script], labels, writer, hand, rng)  # [n, P, 2]
+    hands = ASSET["hands"][script]
+    if part not in hands:
+        raise ValueError(f"The stand-in's {script} has no {part}; it has {', '.join(hands)}.")
+    hand, rng = hands[part], np.random.default_rng([SEED, *script.encode(), *part.encode()])
+    labels, writer = np.arange(hand["images"]) % 10, np.arange(hand["images"]) // hand["writer"]
+    points = _written(ASSET["strokes"][script], labels, writer, hand, rng)  # [n, P, 2]
     size, pen = (_habit(hand[name], writer, rng) for name in ("size", "pen"))
-    swell = 1 + 0.15 * np.sin(2 * np.pi * (np.linspace(0, 1.5, POINTS) + rng.random((len(pen), 1))))
-    pens = pen[:, None] * swell  # [n] -> [n, P]
+    pens = pen[:, None] * (1 + 0.15 * np.sin(2 * np.pi * (np.linspace(0, 1.5, POINTS) + rng.random((len(pen), 1)))))  # [n, P]
     if script == "farsi":
         return [_tight(_ink(p * s, r) > 0.5) for p, s, r in zip(points, size, pens, strict=True)], labels.astype(np.uint8)
-    box = np.minimum(size, SIDE - 4) - 2 * pen  # ink stays off the border
-    points *= (box / np.ptp(points, axis=1).max(1))[:, None, None]
+    points *= ((np.minimum(size, SIDE - 4) - 2 * pen) / np.ptp(points, axis=1).max(1))[:, None, None]  # off the border
     points += (SIDE - 1) / 2 + rng.normal(0, 0.35, (len(points), 1, 2))
     images = np.stack([_ink(p, r, SIDE) for p, r in zip(points, pens, strict=True)])
     for i in np.flatnonzero(rng.random(len(images)) < hand["ruled"]):
@@ -65,18 +49,15 @@ def digits(script: Literal["farsi", "kannada"], part: Literal["train", "test", "
     return (images * 255).round().astype(np.uint8), labels.astype(np.uint8)
 
 
-def _habit(spread: list, writer: np.ndarray, rng: np.random.Generator, factor: bool = True) -> np.ndarray:
-    """[mean, between, within] -> each image's value ``[n]``: the mean, times (or plus) its writer's habit and its own."""
+def _habit(spread: list, writer: np.ndarray, rng: np.random.Generator, factor: bool = True) -> Float[np.ndarray, "n"]:
+    """[mean, between, within] -> each image's value: the mean, times (or plus) its writer's habit and its own."""
     mean, between, within = spread
     departure = rng.normal(0, between, writer[-1] + 1)[writer] + rng.normal(0, within, len(writer))  # [writers] -> [n]
     return mean * np.exp(departure) if factor else mean + departure
 
 
 def _written(alphabet: list, labels: np.ndarray, writer: np.ndarray, hand: dict, rng: np.random.Generator) -> np.ndarray:
-    """Each label as its writer forms it -> points ``[n, P, 2]`` in digit heights, around the origin.
-
-    Control points are jittered, a slow wave bends the digit, then width, slant and angle.
-    """
+    """Each label as its writer forms it -> points ``[n, P, 2]`` in digit heights, around the origin."""
     n = len(labels)
     other = rng.random((writer[-1] + 1, 10))[writer, labels] < 0.3  # a writer keeps to one form of a digit
     points = np.empty((n, POINTS, 2))
@@ -86,7 +67,7 @@ def _written(alphabet: list, labels: np.ndarray, writer: np.ndarray, hand: dict,
             controls, weights = _curve(strokes)
             shaken = controls + rng.normal(0, hand["jitter"], (len(chosen), *controls.shape))
             points[chosen] = np.einsum("pc,ncd->npd", weights, shaken)
-    for _ in range(2):
+    for _ in range(2):  # slow waves bend the digit
         wave, way = rng.uniform(-0.9, 0.9, (n, 2)), rng.normal(0, hand["bend"], (n, 1, 2))
         turn = np.einsum("npd,nd->np", points, wave) + rng.random((n, 1))  # [n, P]
         points += way * np.sin(2 * np.pi * turn)[..., None]
@@ -97,18 +78,15 @@ def _written(alphabet: list, labels: np.ndarray, writer: np.ndarray, hand: dict,
     return _centred(np.stack([np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y]).transpose(2, 1, 0))
 
 
-def _centred(points: np.ndarray) -> np.ndarray:
-    """The middle of each digit's box at the origin: ``[n, P, 2]`` -> the same."""
+def _centred(points: Float[np.ndarray, "n P 2"]) -> Float[np.ndarray, "n P 2"]:
+    """The middle of each digit's box at the origin."""
     return points - (points.max(1, keepdims=True) + points.min(1, keepdims=True)) / 2
 
 
-def _curve(strokes: list) -> tuple[np.ndarray, np.ndarray]:
-    """Strokes -> control points ``[C, 2]`` and weights ``[P, C]`` whose product is POINTS points, evenly spread along them.
-
-    Catmull-Rom splines (Catmull & Rom, 1974), through every control point.
-    """
+def _curve(strokes: list) -> tuple[Float[np.ndarray, "C 2"], Float[np.ndarray, "P C"]]:
+    """Strokes -> control points, and weights that make POINTS of them, evenly spread: Catmull-Rom splines (1974) through all."""
     controls, index = np.unique(np.concatenate(strokes), axis=0, return_inverse=True)  # a shared end moves as one
-    rows, starts = [], []
+    rows = []
     for ids in np.split(index.ravel(), np.cumsum([len(stroke) for stroke in strokes])[:-1]):
         last = len(ids) - 1
         t = np.linspace(0, last, 40 * last + 1)
@@ -120,58 +98,56 @@ def _curve(strokes: list) -> tuple[np.ndarray, np.ndarray]:
             beside = segment + k - 1
             beside = beside % last if ids[0] == ids[-1] else beside.clip(0, last)
             row[np.arange(len(t)), ids[beside]] += blend[k]
-        starts.append(sum(map(len, rows)))
         rows.append(row)
     weights = np.concatenate(rows)  # [sum of T, C]
     step = np.linalg.norm(np.diff(weights @ controls, axis=0, prepend=0), axis=1)
-    step[starts] = 0  # no ink while the pen is up
+    step[np.cumsum([0, *map(len, rows[:-1])])] = 0  # no ink while the pen is up
     travelled = step.cumsum()
     return controls, weights[np.searchsorted(travelled, np.linspace(0, travelled[-1], POINTS))]
 
 
-def _ink(points: np.ndarray, pens: np.ndarray, side: int | None = None) -> np.ndarray:
-    """Discs at ``[P, 2]`` of radii ``[P]``, in pixels -> ink in [0, 1]: ``[side, side]``, or as large as they need."""
-    if side is None:
+def _ink(points: Float[np.ndarray, "P 2"], pens: Float[np.ndarray, "P"], side: int = 0) -> Float[np.ndarray, "h w"]:
+    """Discs at `points` of radii `pens`, in pixels -> ink in [0, 1]: ``[side, side]``, or (0) as large as they need."""
+    if not side:
         points = points - points.min(0) + pens.max() + 1
     width, height = (side, side) if side else np.ceil(points.max(0) + pens.max() + 2).astype(int)
     points, radii, pen = points.astype(np.float32), pens.astype(np.float32), np.float32(pens.mean())
     across = (np.arange(width, dtype=np.float32) - points[:, :1]) ** 2  # [P, w]
     down = (np.arange(height, dtype=np.float32) - points[:, 1:]) ** 2 - radii[:, None] ** 2  # [P, h]
     power = (down[:, :, None] + across[:, None, :]).min(0)  # [P, h, w] -> [h, w]; squared distance, less the radius squared
-    outside = np.sqrt(np.maximum(power + pen**2, 0)) - pen
-    return np.clip(0.5 - outside, 0, 1)
+    return np.clip(0.5 - (np.sqrt(np.maximum(power + pen**2, 0)) - pen), 0, 1)
 
 
-def _tight(ink: np.ndarray) -> np.ndarray:
+def _tight(ink: np.ndarray) -> UInt8[np.ndarray, "h w"]:
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8) * 255
 
 
+@cache
 def recordings() -> list[Recording]:
     """Ten words in six voices, 20 takes each, sorted by file name: 1,200 recordings, 8 kHz int16, 0.25 to 0.7 s.
 
     A glottal pulse train through four formants in a row (a cascade synthesiser: Klatt, JASA 67(3), 1980), and noise through
     one more for the consonants; pitch, tempo, loudness and formants differ by voice, and a little by take.
     """
-    asset, found = _asset(), []
-    for i, (speaker, voice) in enumerate(asset["voices"].items()):
+    spoken, said = [], [(digit, take) for digit in range(len(ASSET["words"])) for take in range(TAKES)]
+    for i, (speaker, voice) in enumerate(ASSET["voices"].items()):
         rng = np.random.default_rng([SEED, i])
-        said = [(digit, take) for digit in range(len(asset["words"])) for take in range(TAKES)]
-        scores = [_score(asset["words"][digit], asset["phones"], voice, rng) for digit, _ in said]
-        lengths = [score.shape[1] for score in scores]
-        tracks = np.stack([np.pad(score, ((0, 0), (0, max(lengths) - n))) for score, n in zip(scores, lengths, strict=True)])
-        sound = _sing(tracks.transpose(1, 2, 0), voice, rng)  # [R, 8, L] -> [8, L, R] -> [L, R]
-        for (digit, take), n, wave in zip(said, lengths, sound.T, strict=True):
-            level = 12000 * voice["loud"] * np.exp(rng.normal(0, 0.2)) / np.abs(wave[:n]).max()
-            samples = level * wave[:n] + rng.normal(0, 12, n)
-            found.append(Recording(digit, speaker, take, samples.round().clip(-32768, 32767).astype(np.int16)))
-    return sorted(found, key=lambda recording: recording.name)
+        scores = [_score(ASSET["words"][digit], voice, rng) for digit, _ in said]
+        longest = max(score.shape[1] for score in scores)
+        tracks = np.stack([np.pad(score, ((0, 0), (0, longest - score.shape[1]))) for score in scores], axis=2)  # [8, L, R]
+        for (digit, take), score, wave in zip(said, scores, _sing(tracks, voice, rng).T, strict=True):
+            wave = wave[: score.shape[1]]
+            level = 12000 * voice["loud"] * np.exp(rng.normal(0, 0.2)) / np.abs(wave).max()
+            samples = level * wave + rng.normal(0, 12, len(wave))
+            spoken.append(Recording(digit, speaker, take, samples.round().clip(-32768, 32767).astype(np.int16)))
+    return sorted(spoken, key=lambda recording: recording.name)
 
 
-def _score(word: list, phones: dict, voice: dict, rng: np.random.Generator) -> np.ndarray:
-    """One take of a word -> ``[8, n]`` a sample: pitch, three formants, voice, noise, the noise's centre and width."""
+def _score(word: list, voice: dict, rng: np.random.Generator) -> Float[np.ndarray, "8 n"]:
+    """One take of a word, a value a sample: pitch, three formants, voice, noise, the noise's centre and width."""
     names = ["-", *(name for name, _ in word), "-"]
-    targets = np.array([phones[name] for name in names], float)  # [k, 7]
+    targets = np.array([ASSET["phones"][name] for name in names], float)  # [k, 7]
     targets[0, :3], targets[-1, :3] = targets[1, :3], targets[-2, :3]  # the mouth is ready before and still after
     targets[:, :3] *= voice["scale"] * np.exp(rng.normal(0, 0.03, (len(names), 3)))
     spans = np.array([25, *(span for _, span in word), 35]) / 1000 * np.exp(rng.normal(0, 0.12, len(names)))
@@ -184,23 +160,22 @@ def _score(word: list, phones: dict, voice: dict, rng: np.random.Generator) -> n
     tracks = [np.interp(time, knots, np.stack([track[:-1], track[1:]], axis=1).ravel()) for track in targets.T]
     fall, sway = rng.normal(0.18, 0.06), rng.normal(0, 0.03)
     melody = 1 + fall * (0.5 - time / total) + sway * np.sin(2 * np.pi * time / total)
-    pitch = voice["pitch"] * np.exp(rng.normal(0, 0.06)) * melody
-    return np.stack([pitch, *tracks])
+    return np.stack([voice["pitch"] * np.exp(rng.normal(0, 0.06)) * melody, *tracks])
 
 
-def _sing(tracks: np.ndarray, voice: dict, rng: np.random.Generator) -> np.ndarray:
-    """Tracks ``[8, L, R]`` -> sound ``[L, R]``, every recording at once."""
+def _sing(tracks: Float[np.ndarray, "8 L R"], voice: dict, rng: np.random.Generator) -> Float[np.ndarray, "L R"]:
+    """Tracks -> sound, every recording at once."""
     pitch, first, second, third, voiced, noisy, centre, width = tracks
     phase = np.cumsum(pitch / RATE, axis=0) % 1 / 0.6  # the glottis is open for 0.6 of a period
     pulse = np.where(phase < 1, 2 * phase - 3 * phase**2, 0)  # flow phase^2 - phase^3, differentiated as lips do
     hiss = rng.standard_normal(pitch.shape)
-    sound = voiced * (pulse + voice["breath"] * hiss)
-    for formant, band in ((first, 70), (second, 100), (third, 160), (np.full_like(first, 3600), 400)):
-        sound = _resonate(sound, formant, np.full_like(formant, band), peak=False)
+    sound, fourth = voiced * (pulse + voice["breath"] * hiss), np.full_like(first, 3600)
+    for formant, band in ((first, 70), (second, 100), (third, 160), (fourth, 400)):
+        sound = _resonate(sound, formant, np.full_like(first, band), peak=False)
     return sound + _resonate(noisy * hiss, centre, width, peak=True)
 
 
-def _resonate(x: np.ndarray, centre: np.ndarray, band: np.ndarray, peak: bool) -> np.ndarray:
+def _resonate(x: np.ndarray, centre: np.ndarray, band: np.ndarray, peak: bool) -> Float[np.ndarray, "L R"]:
     """A two-pole resonator that moves, all ``[L, R]``, centre and width in Hz; its gain is 1 at 0 Hz, or about 1 at its peak."""
     r = np.exp(-np.pi * band / RATE)
     b, c = 2 * r * np.cos(2 * np.pi * np.minimum(centre, 0.49 * RATE) / RATE), -(r**2)

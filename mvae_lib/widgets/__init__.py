@@ -1,1 +1,0 @@
-"""Hands on: widgets that call the library and hold no maths."""
