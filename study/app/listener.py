@@ -1,0 +1,70 @@
+"""Hear it: one triplet's recording, and what the model rebuilds of it from speech and from an image alone."""
+
+import io
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+import torch
+from ipywidgets import HBox, VBox
+from matplotlib.figure import Figure
+
+from mvae_lib import MVAE
+from mvae_lib.data import Triplets
+from study.app.panel import MARGIN, Panel, sized
+from study.app.scene import Scene
+from study.app.sound import wav
+from study.evidence.audibility import GIVEN, Sound, audible, scaler, sounds_of
+from study.plots import draw, style
+from study.plots.own import HEARD
+
+PLAYER = 160  # width of a player in pixels
+
+
+class Listener(Panel):
+    """Five players in a row, their spectrograms beneath.
+
+    Args:
+        model, pairs: as `Scene` takes them, of ``mvae_lib.load("spoken")``; ValueError: the model's speech has no time axis.
+            Without pairs there are no recordings: what is rebuilt from the stored posterior means can be heard.
+    """
+
+    def __init__(self, model: MVAE, pairs: Triplets | None = None) -> None:
+        scaler(model)
+        super().__init__()
+        self.scene, self.pairs = Scene(model, pairs), pairs
+        self.digit = sized(widgets.Dropdown(options=self.scene.classes, value=7, description="digit"), 94, 34)
+        self.number = sized(widgets.BoundedIntText(0, min=0, description="number"), 126, 54)
+        self.players = {name: sized(widgets.Audio(autoplay=False, loop=False), PLAYER) for name in self._sounds()[0]}
+        self.image = sized(widgets.Image(format="png"), len(self.players) * (PLAYER + MARGIN))
+        columns = [VBox([widgets.Label(name), player]) for name, player in self.players.items()]
+        self.children = [HBox([self.digit, self.number]), HBox(columns), self.image, self.message]
+        for control in (self.digit, self.number):
+            self.on(control, self._choose)
+        self._choose()
+
+    def _choose(self, _: Any = None) -> None:
+        self.number.max = len(self.scene.rows(self.digit.value)) - 1
+        (sounds, frame), file = self._sounds(), io.BytesIO()
+        for name, player in self.players.items():
+            player.value = wav(sounds[name])
+        with style.look():
+            draw("spectrograms", frame, sounds=sounds).savefig(file, format="png")
+        self.image.value = file.getvalue()
+
+    def _sounds(self) -> tuple[dict[str, Sound], pd.DataFrame]:
+        """Those of `HEARD` that can be had, and what is to be said of each; no sample in it."""
+        scene, row, sounds = self.scene, int(self.scene.rows(self.digit.value)[self.number.value]), {}
+        if self.pairs:
+            sounds, frame = sounds_of(scene.model, self.pairs, row)
+            return {name: sounds[name] for name in HEARD}, frame
+        for name, given in GIVEN.items():
+            scene.look(row, given)
+            sounds[f"rebuilt from {name}"] = audible(scene.model, torch.from_numpy(scene.means(scene.mean)["speech"]))
+        sounds = {name: sounds[name] for name in HEARD if name in sounds}
+        return sounds, scene.frame(heard_from=list(sounds))
+
+    def snapshot(self) -> tuple[Figure, pd.DataFrame]:
+        """The spectrograms as a figure, and what is to be said of each sound."""
+        sounds, frame = self._sounds()
+        return draw("spectrograms", frame, sounds=sounds), frame

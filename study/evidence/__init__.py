@@ -1,0 +1,1 @@
+"""The tables behind the study's claims, one file a question; ``python -m study.evidence --help`` lists them."""

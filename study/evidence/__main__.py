@@ -1,0 +1,106 @@
+"""``python -m study.evidence TABLE``: any of the study's tables again, from the shell, as CSV with the command that made it."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import field, make_dataclass
+from inspect import Parameter, signature
+from typing import Any, Literal, get_origin, get_type_hints
+
+import pandas as pd
+import tyro
+
+from mvae_lib import checkpoint, data, tables
+from study.evidence import alignment, audibility, classifiers, disentangle, labels, likelihood, missing, search, seeds, sweeps
+from study.evidence import variants as choices
+from study.evidence.ship import ship
+
+Function = Callable[..., Any]
+TABLES: dict[str, tuple[Function, str]] = {  # what makes each, and which parameters are options: its own, or of what `MADE` has
+    "table": (tables.combination_table, "run split z seed"),
+    "seeds": (seeds.over_seeds, "runs"),
+    "latents": (seeds.latents_over_seeds, "runs"),
+    "coherence": (classifiers.coherence_table, "run split z"),
+    "audibility": (audibility.audibility_table, "run split"),
+    "calibration": (labels.calibration_table, "run split"),
+    "likelihood": (likelihood.likelihood_table, "run split draws triplets=500"),
+    "classifiers": (labels.label_baselines, "split"),
+    "overlap": (alignment.overlap_table, "run split"),
+    "probes": (alignment.probe_table, "run split every=8"),
+    "departure": (alignment.departure_table, "run split"),
+    "missing": (missing.missing_table, "run split"),
+    "sweeps": (sweeps.sweep_table, "run split"),
+    "information": (disentangle.information_table, "run split"),
+    "disentanglement": (disentangle.disentanglement_table, "run split triplets=4000"),
+    "objectives": (choices.compare, "questions epochs"),
+    "gradients": (choices.gradient_norms, ""),
+    "speakers": (choices.without_a_speaker, "epochs"),
+    "search": (search.search, "trials storage name"),
+    "trials": (search.trials_table, "name storage"),
+    "importances": (search.importance_table, "name storage"),
+    "contest": (choices.contest, "name storage epochs"),
+    "ship": (ship, "run"),
+}
+MADE: dict[str, Function] = {  # what a parameter of this name asks for, made of what its maker's parameters ask for in turn
+    "model": lambda run: checkpoint.load(run),
+    "pairs": lambda model, split, triplets=None: data.load(split, model.spec.data).take(slice(triplets)),
+    "labels": classifiers.labels_of,
+    "train": lambda model: data.load("train", model.spec.data),
+    "few": lambda train, every: train.take(slice(None, None, every)),
+    "few_labels": lambda few: classifiers.labels_of(few),
+    "few_singles": lambda model, few: alignment.single_posteriors(model, few),
+    "singles": alignment.single_posteriors,
+    "codes": lambda model, pairs: tables.posteriors(model, pairs).mean,
+    "factors": disentangle.factors,
+    "beliefs": labels.label_beliefs,
+    "classifiers": classifiers.train_classifiers,
+    "study": search.study_of,
+    "best": search.winner,
+}
+COMMON: dict[str, tuple[Any, Any]] = {  # types and defaults of options that are no parameters of a table's own
+    "run": (str, Parameter.empty),
+    "split": (Literal["train", "val", "test", "test_dig"], "test"),
+    "name": (str, "search"),
+    "storage": (str | None, None),
+}
+
+
+class Inputs(dict[str, Any]):
+    """What parameters ask for, by name: an option, or made from others, once, and only when it is asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = self.call(MADE[name])
+        return self[name]
+
+    def call(self, function: Function) -> Any:
+        """The function's result; a parameter keeps its default where no option has its name."""
+        defaults = {name: parameter.default for name, parameter in signature(function).parameters.items()}
+        return function(**{name: self[name] for name, default in defaults.items() if name in self or default is Parameter.empty})
+
+
+def _form(name: str) -> type:
+    """A dataclass of a table's options, which tyro reads; those without a default, and lists, are positional."""
+    (function, options), fields = TABLES[name], []
+    hints, own = get_type_hints(function), signature(function).parameters
+    known = COMMON | {option: (hints[option], own[option].default) for option in own if option in hints}
+    for option, _, preset in (each.partition("=") for each in options.split()):
+        kind, default = (int, int(preset)) if preset else known[option]
+        kind = tyro.conf.Positional[kind] if get_origin(kind) is tuple else kind
+        fields.append((option, kind) if default is Parameter.empty else (option, kind, field(default=default)))
+    return make_dataclass(name, fields, namespace={"__doc__": (function.__doc__ or "").partition("\n")[0]})
+
+
+def main() -> None:
+    forms = {name: _form(name) for name in TABLES}
+    options = tyro.extras.subcommand_cli_from_dict(forms, config=(tyro.conf.PositionalRequiredArgs,))
+    with redirect_stdout(sys.stderr):  # nothing but the table on stdout
+        result = Inputs(vars(options)).call(TABLES[type(options).__name__][0])
+    if isinstance(result, pd.DataFrame):
+        result = result.reset_index() if result.index.name else result
+        result = result.assign(command=f"python -m study.evidence {shlex.join(sys.argv[1:])}").to_csv(index=False).rstrip("\n")
+    print(result)
+
+
+if __name__ == "__main__":
+    main()

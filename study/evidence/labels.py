@@ -1,0 +1,102 @@
+"""How well the label is known: calibration, confusions, and what plain classifiers reach on the same samples."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix
+from sklearn.neighbors import KNeighborsClassifier
+from torch import Tensor
+
+from mvae_lib import MVAE, data, metrics, tables
+from mvae_lib.fusion import noise_source
+from mvae_lib.pairs import Pairs
+from mvae_lib.spec import DataRecipe
+from study.evidence.classifiers import labels_of, samples, train_classifier
+
+Beliefs = dict[str, Float[Tensor, "N C"]]  # by combination, p(label | given) of every tuple
+
+
+def places_of(labels: Int[Tensor, "N"], label: int | Int[Tensor, ""]) -> Int[Tensor, "n"]:
+    """Where a label stands among others, in order."""
+    return (labels == label).nonzero()[:, 0]
+
+
+def one_more(combinations: Iterable[str]) -> list[tuple[str, str]]:
+    """Each combination beside each that has one modality more: ("m1", "m1,m2"), ..."""
+    sets = {each: frozenset(each.split(",")) for each in combinations}
+    return [(a, b) for a in sets for b in sets if sets[a] < sets[b] and len(sets[b]) == len(sets[a]) + 1]
+
+
+@torch.no_grad()
+def label_beliefs(model: MVAE, pairs: Pairs, draws: int = 20) -> Beliefs:
+    """p(label | given), averaged over draws from the posterior."""
+    tables.check_match(model, pairs)
+    draw, beliefs = noise_source(0, model.device), {given: [] for given in tables.combinations(len(model.names))}
+    for x, _ in pairs.batches(1000, order_seed=None):
+        for given, parts in beliefs.items():
+            q = model.posterior({name: x[name] for name in tables.members(model.names, given)})
+            parts.append(model.logits(q.sample(draw(draws, *q.mean.shape))).softmax(-1).mean(0))  # [draws, B, C] -> [B, C]
+    return {given: torch.cat(parts) for given, parts in beliefs.items()}
+
+
+def calibration_table(beliefs: Beliefs, labels: Int[Tensor, "N"]) -> pd.DataFrame:
+    """Accuracy, mean confidence and expected calibration error of the label, by combination."""
+    rows = []
+    for given, p in beliefs.items():
+        confidence, guess = p.max(-1)
+        accuracy = float((guess == labels).float().mean())
+        rows.append((given, accuracy, float(confidence.mean()), metrics.calibration_error(p, labels)))
+    return pd.DataFrame(rows, columns=["given", "accuracy", "confidence", "calibration_error"]).set_index("given")
+
+
+def confusions(beliefs: Beliefs, labels: Int[Tensor, "N"]) -> pd.DataFrame:
+    """How often each label (digit) is read as each: given, digit, read, count; zeros too."""
+    frames = []
+    for given, p in beliefs.items():
+        values = range(p.shape[1])
+        index = pd.MultiIndex.from_product([[given], values, values], names=["given", "digit", "read"])
+        frames.append(pd.DataFrame({"count": confusion_matrix(labels, p.argmax(-1), labels=values).ravel()}, index).reset_index())
+    return pd.concat(frames, ignore_index=True)
+
+
+def gains(counts: pd.DataFrame) -> pd.DataFrame:
+    """What one more modality (then: "m1,m2" after "m1") does to each label's accuracy, from `confusions`.
+    before and after are fractions, the change is in points."""
+    right, rows = counts[counts["digit"] == counts["read"]].set_index(["given", "digit"])["count"], []
+    accuracy = right / counts.groupby(["given", "digit"])["count"].sum()
+    for given, then in one_more(counts["given"].unique()):
+        added = (set(then.split(",")) - set(given.split(","))).pop()
+        for digit in sorted(set(counts["digit"])):
+            before, after = accuracy[given, digit], accuracy[then, digit]
+            rows.append((given, added, then, digit, before, after, 100 * (after - before)))
+    return pd.DataFrame(rows, columns=["given", "added", "then", "digit", "before", "after", "change"])
+
+
+def label_baselines(split: Literal["as_run", "as_written", "by_writer"] = "as_run") -> pd.DataFrame:
+    """Accuracy of logistic regression, nearest neighbours and a small network, on each modality and on all set end to end.
+    They know nothing of latents. Alone, they learn from each training sample once; together, from the training triplets."""
+    train, *tests = (data.load(part, DataRecipe(split=split)) for part in ("train", "test", "test_dig"))
+    alone, rows = tables.combinations(len(train.names))[: len(train.names)], []
+    for given in (*alone, ",".join(alone)):
+        names = tables.members(train.names, given)
+        x, y = samples(train, names[0]) if len(names) == 1 else (_joined(train, names), labels_of(train))
+        network = train_classifier(x, y, train.classes)
+        linear = LogisticRegression(max_iter=300, tol=1e-3).fit(x, y)
+        neighbours = KNeighborsClassifier(5).fit(x, y)
+        for pairs in tests:
+            x = _joined(pairs, names)
+            guesses = {"MLP": network(x).argmax(-1).numpy(), "logistic regression": linear.predict(x)}
+            guesses |= {"5 nearest neighbours": neighbours.predict(x)}
+            right = {kind: float((guess == labels_of(pairs).numpy()).mean()) for kind, guess in guesses.items()}
+            rows += [(kind, given, pairs.split, accuracy) for kind, accuracy in right.items()]
+    return pd.DataFrame(rows, columns=["classifier", "given", "split", "accuracy"])
+
+
+def _joined(pairs: Pairs, names: tuple[str, ...]) -> Float[Tensor, "N F"]:
+    """The samples of each tuple, end to end."""
+    x, _ = pairs.gather(slice(None))
+    return torch.cat([x[name].flatten(1) for name in names], dim=1)  # M of [N, F_m] -> [N, sum F_m]

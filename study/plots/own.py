@@ -1,0 +1,160 @@
+"""Figures that are of no kind, or of one and more: the report's Figure 2, tuples, pixels, crops, sound."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from jaxtyping import Float, Int16
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from mvae_lib.data import RATE, Triplets
+from mvae_lib.data.speech import COEFFICIENTS, FRAME, HOP, mfcc
+from study.plots import style
+from study.plots.chart import texts
+from study.plots.kinds import grid
+
+HEARD = ("the recording", "its own MFCCs", "rebuilt from speech", "rebuilt from Farsi", "rebuilt from Kannada")
+"""Sounds that have a spectrogram."""
+RANGE = 60  # decibels that a spectrogram shows under the loudest of all
+IMAGE = {"cmap": style.INK, "vmin": 0, "vmax": 1}
+
+
+def tuples(frame: pd.DataFrame, x: Mapping[str, Float[Tensor, "N *shape"]], line: str) -> Figure:
+    """Tuples as `Pairs.gather` gives them, one a line: a square number of values is drawn as an image, any other as bars.
+
+    `frame`: a row a tuple. `line`: a format string for what a line is called (`chart.texts`).
+    """
+    titles = texts(frame, line)
+    ratios = [1 if value[0].numel() ** 0.5 % 1 == 0 else 2 for value in x.values()]
+    figure, axes = style.new(len(titles), len(x), (1.8 * sum(ratios), 1.9 * len(titles) + 0.5), width_ratios=ratios)
+    for column, (name, values) in zip(axes.T, x.items(), strict=True):
+        for axis, value in zip(column, values.flatten(1).numpy(), strict=True):
+            _sample(axis, value, style.colour(name, list(x)))
+        column[0].set_title(style.title(name, list(x)), fontsize=8, pad=2)
+    for axis, title in zip(axes[:, 0], titles, strict=True):
+        axis.set_ylabel(title, fontsize=8)
+    return figure
+
+
+def pick(pairs: Triplets, name: str, per_label: int) -> pd.DataFrame:
+    """Samples of each label, spread evenly through the file: Kannada's stand there writer by writer, so these are by several.
+
+    Returns: ``per_label x labels`` rows, label fastest: split, modality, line, label, index (in the pool), origin (in the file).
+    """
+    of = pd.Series(range(len(pairs.pools[name]))).groupby(pairs.pool_labels[name].numpy())
+    halves = range(1, 2 * per_label, 2)
+    rows = [(k // 2, label, own.iloc[len(own) * k // (2 * per_label)]) for k in halves for label, own in of]
+    rows = [(pairs.split, name, *row, pairs.origin[name][row[-1]]) for row in rows]
+    return pd.DataFrame(rows, columns=["split", "modality", "line", "label", "index", "origin"])
+
+
+def _sample(axis: Axes, value: Float[np.ndarray, "F"], paint: str) -> None:
+    """One sample ``[F]``: an image in a frame of its colour, or bars."""
+    if value.size**0.5 % 1:
+        axis.bar(range(value.size), value, color=paint)
+        axis.set(xticks=range(0, value.size, 2), ylim=(min(0, value.min()), max(1, value.max())))
+        return
+    axis.imshow(style.square(value), interpolation="nearest", **IMAGE)
+    axis.set(xticks=[], yticks=[])
+    axis.grid(False)
+    axis.spines[:].set(visible=True, color=paint, linewidth=1.6)
+
+
+def pixels(frame: pd.DataFrame, x: Mapping[str, Float[Tensor, "1 *shape"]], side: int = 11) -> Figure:
+    """The images of one tuple, each beside its square of `side` pixels with most ink, every pixel with its value."""
+    images = {name: value[0].flatten().numpy() for name, value in x.items() if value[0].numel() ** 0.5 % 1 == 0}
+    figure, axes = style.new(1, 2 * len(images), (5.0 * len(images), 3.6), width_ratios=(1, 1.7) * len(images))
+    for (whole, window), (name, value) in zip(axes.reshape(-1, 2), images.items(), strict=True):
+        _sample(whole, value, style.colour(name))
+        tile = style.square(value)
+        ink = np.lib.stride_tricks.sliding_window_view(tile, (side, side)).sum((2, 3))
+        top, left = divmod(int(ink.argmax()), ink.shape[1])
+        whole.add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fc="none", ec=style.colour(name), lw=0.8))
+        whole.set_title(style.title(name), fontsize=8)
+        part, plain = tile[top : top + side, left : left + side], {"cbar": False, "xticklabels": False, "yticklabels": False}
+        sns.heatmap(part, annot=255 * part, fmt=".0f", annot_kws={"fontsize": 6.5}, square=True, ax=window, **plain, **IMAGE)
+        window.set_title("ink of each pixel, 0 to 255", fontsize=8)
+    return figure
+
+
+def crops(frame: pd.DataFrame, images: Mapping[str, Sequence[np.ndarray]]) -> Figure:
+    """Crops, one a column: "as cut" ``[h, w]``, 0 to 255 (on grey, on one scale), and in each form that makes them alike."""
+    side = 2 + max(max(crop.shape) for crop in images["as cut"])
+    margins = [[((side - n) // 2, (side - n + 1) // 2) for n in crop.shape] for crop in images["as cut"]]
+    cut = [np.pad(crop / 255, room, constant_values=0.12) for crop, room in zip(images["as cut"], margins, strict=True)]
+    over = dict.fromkeys(images, "") | {"as cut": "{width} × {height}"}
+    return grid(frame, {**images, "as cut": cut}, over=over, colour="joint", scale=0.85)
+
+
+def spectrograms(frame: pd.DataFrame, sounds: Mapping[str, Int16[np.ndarray, "_"]], mfccs: bool = False) -> Figure:
+    """Sounds by name, int16 samples, over seconds: the spectrograms of those of `HEARD`, on one scale.
+
+    `mfccs`: of all, the wave and, under it, MFCCs 1 to 12 frame by frame (0, the loudness, is on another scale).
+    """
+    sounds = {name: sound for name, sound in sounds.items() if mfccs or name in HEARD}
+    shown = [mfcc(one)[1:] if mfccs else _decibels(one) for one in sounds.values()]
+    top = np.percentile(np.abs(np.concatenate(shown, axis=1)), 98) if mfccs else max(map(np.max, shown))  # the 1st is far larger
+    shown = shown if mfccs else [values - top for values in shown]
+    scale = {"cmap": "PuOr", "vmin": -top, "vmax": top} if mfccs else {"cmap": "cividis", "vmin": -RANGE, "vmax": 0}
+    hop, low, high = (HOP, 0.5, COEFFICIENTS - 0.5) if mfccs else (HOP / 2, 0, RATE / 2000)
+    each, across = 1 + mfccs, min(5, len(sounds))
+    down = -(-len(sounds) // across)
+    size = (2 * across + 1.5, 3.2 * down if mfccs else 2.9 * down)
+    figure, axes = style.new(each * down, across, size, sharex=True, sharey="row")
+    for k, ((name, samples), values) in enumerate(zip(sounds.items(), shown, strict=True)):
+        cells = axes[each * (k // across) : each * (k // across + 1), k % across]
+        start = (FRAME - hop) / 2 / RATE  # a frame stands at its middle
+        extent = (start, start + values.shape[1] * hop / RATE, low, high)
+        drawn = cells[-1].imshow(values, aspect="auto", origin="lower", extent=extent, **scale)
+        cells[-1].set(xlim=(0, max(map(len, sounds.values())) / RATE), facecolor="white" if mfccs else drawn.cmap(0.0))
+        cells[-1].grid(False)
+        if mfccs:
+            cells[0].plot(np.arange(len(samples)) / RATE, samples / 32768, color=style.COLOUR["speech"], lw=0.5)
+        cells[0].set_title(style.word(name), fontsize=8)
+    for k, axis in enumerate(axes[:, 0]):
+        axis.set_ylabel("kHz" if not mfccs else "MFCC number" if k % 2 else "sound (1: full scale)", fontsize=8)
+    axes[-1, across // 2].set_xlabel("seconds")
+    figure.colorbar(drawn, ax=axes, label="MFCC (cosine transform of dB)" if mfccs else "dB under the loudest", extend="both")
+    return figure
+
+
+def _decibels(samples: Int16[np.ndarray, "n"]) -> Float[np.ndarray, "101 T"]:
+    import librosa  # a second to import, and one figure needs it
+
+    padded = np.pad(samples.astype(np.float32) / 32768, (0, max(0, FRAME - len(samples))))
+    return 20 * np.log10(np.abs(librosa.stft(padded, n_fft=FRAME, hop_length=HOP // 2, center=False)) + 1e-9)
+
+
+def architecture(frame: pd.DataFrame) -> Figure:
+    """The report's Figure 2, from a model's own parts. `frame`: part ("expert" or "decoder"), name, layers, parameters."""
+    names, joint = frame.loc[frame["part"] == "decoder", "name"].tolist(), style.COLOUR["joint"]
+    middle, bottom = (len(names) - 1) / 2, len(names) - 0.5
+    figure, ((axis,),) = style.new(1, 1, (10.0, 0.9 * len(names)))
+    axis.set(xlim=(0, 10), ylim=(bottom + 0.3, -0.5))
+    axis.axis("off")
+
+    def box(x: float, y: float, text: str, paint: str, to: tuple[float, float] | None = None, solid: bool = False) -> None:
+        arrow = {"arrowstyle": "-|>", "color": paint, "lw": 1.1} if to else None
+        words = {"ha": "center", "va": "center", "fontsize": 7.5, "color": "white" if solid else joint, "arrowprops": arrow}
+        look = {"boxstyle": "round,pad=0.7", "fc": paint if solid else "white", "ec": paint, "lw": 1.3}
+        axis.annotate(text, to or (x, y), (x, y), bbox=look, **words)
+
+    for part in frame.itertuples():
+        y, paint, title = float(names.index(part.name)), style.colour(part.name, names), style.title(part.name, names)
+        layers = f"{part.layers}\n{part.parameters:,} weights"
+        if part.part == "expert":
+            box(0.5, y, title, paint, (1.65, y), solid=True)
+            box(2.5, y, f"{layers} → $\\mu_{y + 1:.0f},\\ \\sigma_{y + 1:.0f}$", paint, (4.25, middle))
+        else:
+            box(6.0, middle, "z ~ q(z|X)", paint, (6.85, y))
+            box(7.7, y, layers, paint, (9.05, y))
+            box(9.5, y, title, paint, solid=True)
+    box(4.65, bottom, "prior N(0, I)", style.COLOUR["prior"], (4.65, middle + 0.28))
+    box(4.65, middle, "product\nof experts", joint, (5.63, middle), solid=True)
+    box(6.0, middle, "z ~ q(z|X)", joint)
+    axis.text(0, bottom, "A missing modality: its expert is left out of the product.", color="#555555", va="center")
+    return figure
