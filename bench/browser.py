@@ -3,10 +3,10 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
 import ipywidgets as widgets
@@ -15,10 +15,7 @@ import psutil
 
 from bench import pages
 from mvae_lib import data, load
-from mvae_lib.widgets.explorer import Explorer
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+from study.app.explorer import Explorer
 
 MOVE, STANDARD = "one slider, all panels", "the same, by Jupyter's own server"
 TARGETS = {
@@ -33,9 +30,14 @@ TARGETS = {
 SCRIPT = Path(__file__).with_suffix(".js")
 
 
-def times(moves: int = 200, drags: int = 3, seconds: float = 5.0) -> pd.DataFrame:
-    """Everything in TARGETS, event by event: columns what, number, ms, p50_target, p95_target."""
-    with _explorer() as page:
+def times(moves: int = 200, drags: int = 3, seconds: float = 5.0, page_of: Callable[[bool], Any] | None = None) -> pd.DataFrame:
+    """Everything in TARGETS, event by event: columns what, number, ms, p50_target, p95_target.
+
+    Args:
+        page_of: opens the page's notebook in a JupyterLab with our connection to the kernel, or with Jupyter's own, as a context.
+    """
+    page_of = page_of or explorer_page
+    with page_of(True) as page:
         found = {
             MOVE: call(page, f"moves({moves})"),
             "which modalities are given": call(page, f"ticks({moves})"),
@@ -43,7 +45,7 @@ def times(moves: int = 200, drags: int = 3, seconds: float = 5.0) -> pd.DataFram
             "pen up, the other script": pen(page, moves),
             "kernel's share of a move": kernel(moves),
         }
-    with _explorer(prompt=False) as page:
+    with page_of(False) as page:
         found[STANDARD] = call(page, f"moves({moves})")
     rows = [{"what": what, "number": k, "ms": ms} for what in TARGETS for k, ms in enumerate(found[what])]
     frame = pd.DataFrame(rows)
@@ -53,24 +55,29 @@ def times(moves: int = 200, drags: int = 3, seconds: float = 5.0) -> pd.DataFram
 
 
 @contextmanager
-def _explorer(prompt: bool = True) -> "Iterator[Page]":
+def explorer_page(ours: bool = True) -> Iterator[Any]:
     """The page's notebook, run in a JupyterLab, warmed up."""
-    with tempfile.TemporaryDirectory() as folder, pages.lab(Path(folder), prompt=prompt) as address, pages.opened() as page:
-        shutil.copy(pages.PAGE / "explorer.ipynb", folder)
-        pages.run_all(page, address, "explorer.ipynb")
-        page.locator(".mvae-pad").wait_for()
+    with tempfile.TemporaryDirectory() as folder, pages.lab(Path(folder), ours=ours) as address, pages.opened() as page:
+        run_explorer(page, Path(folder), address)
         page.wait_for_timeout(3000)  # JupyterLab settles
-        page.mouse.wheel(0, 1)
         call(page, "moves(20)")
         yield page
 
 
-def call(page: "Page", what: str) -> Any:
+def run_explorer(page: Any, folder: Path, address: str) -> None:
+    """Run the page's notebook in the JupyterLab over a folder."""
+    shutil.copy(pages.PAGE / "explorer.ipynb", folder)
+    pages.run_all(page, address, "explorer.ipynb")
+    page.locator(".mvae-pad").wait_for()
+    page.mouse.wheel(0, 1)
+
+
+def call(page: Any, what: str) -> Any:
     """A function of `browser.js`, called in the page."""
     return page.evaluate(f"(async () => {{ {SCRIPT.read_text()} return await {what}; }})()")
 
 
-def pen(page: "Page", strokes: int) -> list[float]:
+def pen(page: Any, strokes: int) -> list[float]:
     """From the pointer's going up to the picture of what is rebuilt, stroke by stroke; the paper is cleared before each."""
     page.get_by_role("tab", name="Draw and say").click()
     paper = page.locator(".mvae-pen").first
@@ -92,7 +99,7 @@ def pen(page: "Page", strokes: int) -> list[float]:
     return found[5:]
 
 
-def memory(page: "Page", moves: int, before: int = 1000) -> dict[str, float]:
+def memory(page: Any, moves: int, before: int = 1000) -> dict[str, float]:
     """How much more is held after so many moves of a slider, each waited for, than after the first `before` of them.
 
     Returns: MiB of all kernels that this process has started (resident), MiB of the page's JavaScript heap, garbage collected,
@@ -143,7 +150,7 @@ def kernel(moves: int) -> list[float]:
     with patch.object(widgets.Widget, "_send"):  # what it would send, it has made
         for k in range(moves + 20):
             start = time.perf_counter()
-            explorer.sliders[0].set_state({"value": (37 * (k + 1) % 80) / 10 - 4})
+            explorer.controls.sliders[0].set_state({"value": (37 * (k + 1) % 80) / 10 - 4})
             found.append(1e3 * (time.perf_counter() - start))
     return found[20:]
 

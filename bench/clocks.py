@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from mvae_lib.storage import HOME
+
 ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "data" / "out" / "bench"
+OUT = HOME / "out" / "bench"
 
 
 def side_by_side(ways: dict[str, Callable[[], None]], rounds: int, calls: int, warm_up: int = 2) -> pd.DataFrame:

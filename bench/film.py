@@ -3,16 +3,13 @@
 import io
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from PIL import Image
 
 from bench import pages
 from bench.clocks import ROOT
 from bench.panel import Panel
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 FILE = ROOT / "figures" / "explorer.gif"
 WIDTH, COLOURS = 800, 255
@@ -21,13 +18,13 @@ FRAME, PAUSE = 160, 900
 """Milliseconds of a frame, and of one to look at."""
 
 
-def frames(page: "Page") -> list[tuple[Image.Image, int]]:
+def frames(page: Any) -> list[tuple[Image.Image, int]]:
     """A slider dragged there and back, a modality taken away, another slider: the explorer, and how long each frame stands."""
     panel, found = Panel(page), []
     part = {edge: round(value) for edge, value in panel.box.bounding_box().items()}
 
     def shoot(milliseconds: int = FRAME) -> None:
-        page.wait_for_timeout(150)  # for the picture to come
+        pages.quiet(page)
         png = page.screenshot(clip={**part, "height": part["height"] - 28})  # less its line of messages
         image = Image.open(io.BytesIO(png)).convert("RGB")
         found.append((image.resize((WIDTH, round(WIDTH * image.height / image.width)), Image.Resampling.LANCZOS), milliseconds))
@@ -59,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, pages.app(Path(folder)) as address, pages.opened() as page:
         page.goto(address)
         page.locator(".mvae-pad").wait_for()
-        page.wait_for_timeout(1000)
+        pages.quiet(page)
         images, milliseconds = zip(*frames(page), strict=True)
     palette = images[0].quantize(COLOURS)
     first, *others = (image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images)

@@ -7,16 +7,19 @@ import numpy as np
 from PIL import Image
 
 from bench import pages
-from mvae_lib.spec import AS_RUN
-from mvae_lib.widgets.strip import ROWS, SIDE, Strip
+from mvae_lib.presets import AS_RUN
+from study.app.picture import HEAD, SIDE, STRIP, Picture
 
-PANELS = Strip(AS_RUN.model.modalities, 10, (-0.5, 1.5)).panels
-"""Left edge and width of each panel of the picture."""
+KINDS = {m.name: ("image" if len(m.shape) == 2 else "bars", m.shape) for m in AS_RUN.model.modalities} | {
+    "label": ("bars", (10,))
+}
+AREAS, ROWS = Picture(KINDS, {}).areas, (HEAD, HEAD + STRIP)
+"""Where each modality stands in the picture, across; and the top of the originals and of what is rebuilt."""
 
 
 def pixels(png: bytes, name: str, row: int) -> np.ndarray:
-    """One panel's pixels: row 0 the original, 1 the rebuilt."""
-    x, width = PANELS[name]
+    """One area's pixels: row 0 the original, 1 the rebuilt."""
+    x, width = AREAS[name].x, AREAS[name].width
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))[ROWS[row] : ROWS[row] + SIDE, x : x + width]
 
 
@@ -58,13 +61,13 @@ class Panel:
         return base64.b64decode(self.image.evaluate(read))
 
     def settled(self, other_than: bytes | None = None) -> bytes:
-        """The picture once it has changed (from the one given), and then stood still for half a second."""
+        """The picture once the kernel has done all that it was asked for; and once it is another, if one is given."""
         seen = [b""]
 
         def still() -> bool:
+            pages.quiet(self.page)
             seen.append(self.png())
-            self.page.wait_for_timeout(500)
-            return seen[-1] == self.png() != other_than
+            return seen[-1] != other_than
 
         pages.wait(still, 60, lambda: f"the picture did not change; the panel says: {self.message.inner_text()}")
         return seen[-1]

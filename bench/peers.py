@@ -17,18 +17,21 @@ import sys
 import tempfile
 import types
 from dataclasses import replace
+from functools import partial
 from unittest.mock import MagicMock
 
 import pandas as pd
 import torch
 from torch import nn
-from torch.optim import Adam
 
 from bench.clocks import OUT, seconds
 from mvae_lib import data, networks, train
-from mvae_lib.data import Triplets
-from mvae_lib.model import MVAE
-from mvae_lib.spec import AS_RUN
+from mvae_lib.fusion import noise_source
+from mvae_lib.model import MVAE, Plan, build
+from mvae_lib.objectives import powerset_objective
+from mvae_lib.pairs import Pairs
+from mvae_lib.presets import AS_RUN
+from mvae_lib.subsets import powerset
 
 STEPS, ROUNDS = 20, 7
 RUN = replace(AS_RUN, model=replace(AS_RUN.model, label_decoder=()), train=replace(AS_RUN.train, rebuild="given", beta_epochs=0))
@@ -49,7 +52,7 @@ class without_torchvision(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         pass
 
 
-def theirs(ours: MVAE, triplets: Triplets, folder: str):
+def theirs(ours: MVAE, pairs: Pairs, folder: str):
     """MultiVae's model with our networks in it, and its trainer."""
     sys.meta_path.insert(0, without_torchvision())
     from multivae.data.datasets.base import MultimodalBaseDataset
@@ -99,7 +102,7 @@ def theirs(ours: MVAE, triplets: Triplets, folder: str):
         encoders={name: Encoder(expert) for name, expert in ours.experts.items()},
         decoders={name: Decoder(decoder) for name, decoder in ours.decoders.items()},
     )
-    x, y = triplets.gather(slice(STEPS * RUN.train.batch_size))
+    x, y = pairs.gather(slice(STEPS * RUN.train.batch_size))
     settings = BaseTrainerConfig(
         output_dir=folder,
         per_device_train_batch_size=RUN.train.batch_size,
@@ -110,18 +113,21 @@ def theirs(ours: MVAE, triplets: Triplets, folder: str):
     return model, BaseTrainer(model, MultimodalBaseDataset(x, y), training_config=settings), MultimodalBaseDataset
 
 
-def same_objective(ours: MVAE, model, dataset, triplets: Triplets) -> None:
+def same_objective(ours: MVAE, model, dataset, pairs: Pairs) -> None:
     """Both losses on one batch, averaged over noise, agree to a part in a hundred; or there is nothing to compare."""
-    x, y = triplets.gather(slice(RUN.train.batch_size))
-    rows, beta, draws = ours.powerset("given"), torch.ones(()), 30
+    x, y = pairs.gather(slice(RUN.train.batch_size))
+    plan, draw, beta, draws = Plan.of(powerset(3), 3, "given"), noise_source(0), torch.ones(()), 30
     # theirs is a log-likelihood, with a constant for each of 13 numbers in 4 of 7 subsets, and has no label term
     constant = 4 * 13 * 200 * 0.5 * math.log(2 * math.pi)
     with torch.no_grad():
-        means = [train.batch_loss(ours, RUN, x, y, torch.randn(7, len(y), RUN.model.latent), rows, beta) for _ in range(draws)]
-        own = statistics.mean(float(loss - m["ce"].sum()) for loss, m in means)
-        peer = statistics.mean(float(model(dataset(x, y), epoch=1).loss) for _ in range(draws)) - constant
-    if abs(own - peer) > 0.01 * own:
-        raise SystemExit(f"Not equal work: the objective is {own:.1f} here and {peer:.1f} in MultiVae.")
+        here = []
+        for _ in range(draws):
+            noise = draw(7, len(y), RUN.model.latent)
+            loss, means, _ = train.batch_loss(ours, ours, powerset_objective, x, y, None, noise, plan, beta)
+            here.append(float(loss - means["ce"].sum()))
+        there = statistics.mean(float(model(dataset(x, y), epoch=1).loss) for _ in range(draws)) - constant
+    if abs(statistics.mean(here) - there) > 0.01 * statistics.mean(here):
+        raise SystemExit(f"Not equal work: the objective is {statistics.mean(here):.1f} here and {there:.1f} in MultiVae.")
 
 
 def main() -> None:
@@ -129,21 +135,16 @@ def main() -> None:
     pools = {
         name: (pool > 127).to(torch.uint8) * 255 if pool.dtype == torch.uint8 else pool for name, pool in whole.pools.items()
     }
-    size = STEPS * RUN.train.batch_size
-    triplets = replace(whole, pools=pools, pairs=whole.pairs[:size], labels=whole.labels[:size])
+    pairs = replace(whole, pools=pools).take(slice(STEPS * RUN.train.batch_size))
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(0)
-        model, trainer, dataset = theirs(MVAE(RUN), triplets, folder)
+        model, trainer, dataset = theirs(build(RUN), pairs, folder)
         torch.manual_seed(0)
-        same_objective(MVAE(RUN), model, dataset, triplets)
+        same_objective(build(RUN), model, dataset, pairs)
         epochs = {"MultiVae, float32": lambda: trainer.prepare_train_step(1, 0, 0) and trainer.train_step(1)}
         for precision in ("float32", "bfloat16"):
-            run = replace(RUN, train=replace(RUN.train, precision=precision))
-            mine = MVAE(run)
-            step = train.fast_step(mine, Adam(mine.parameters(), run.train.learning_rate, amsgrad=run.train.amsgrad, fused=True))
-            epochs[f"ours, {precision}"] = lambda mine=mine, step=step: train.one_epoch(
-                mine, step, triplets, 1, train.tqdm(disable=True)
-            )
+            mine, optimizer = train.untrained(replace(RUN, train=replace(RUN.train, precision=precision)))
+            epochs[f"ours, {precision}"] = partial(train.train_epoch, mine, train.fast_step(mine, optimizer), pairs, 1)
         for epoch in epochs.values():
             epoch()
         rows = [

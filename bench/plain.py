@@ -1,7 +1,7 @@
 """The plain way to train the same model: what one writes first.
 
 An encoder pass for each member of each subset, a decoder pass for each subset and target, samples one by one through a
-DataLoader, textbook loss functions. Same networks, same objective: `tests/test_bench.py` holds its loss to the library's.
+DataLoader, textbook loss functions. Same networks, same objective: `tests/test_model.py` holds its loss to the library's.
 """
 
 from collections.abc import Iterator
@@ -12,28 +12,30 @@ from torch import Tensor
 from torch.optim import Adam
 from torch.utils.data import DataLoader, Dataset
 
-from mvae_lib.data import Triplets
+from mvae_lib.likelihoods import Bernoulli
 from mvae_lib.model import MVAE
-from mvae_lib.poe import subsets
+from mvae_lib.pairs import Pairs
+from mvae_lib.subsets import Subset, powerset
 
 
 class Samples(Dataset):
-    """One triplet at a time."""
+    """One tuple at a time."""
 
-    def __init__(self, triplets: Triplets) -> None:
-        self.triplets = triplets
+    def __init__(self, pairs: Pairs) -> None:
+        self.pairs = pairs
 
     def __len__(self) -> int:
-        return len(self.triplets)
+        return len(self.pairs)
 
     def __getitem__(self, index: int) -> tuple[dict[str, Tensor], Tensor]:
-        rows, pools = self.triplets.pairs[index], self.triplets.pools
-        farsi, kannada = (pools[name][row].float() / 255 for name, row in zip(("farsi", "kannada"), rows[:2], strict=True))
-        return {"farsi": farsi, "kannada": kannada, "speech": pools["speech"][rows[2]]}, self.triplets.labels[index]
+        x = {}
+        for (name, pool), row in zip(self.pairs.pools.items(), self.pairs.rows[index], strict=True):
+            x[name] = pool[row].float() / 255 if pool.dtype == torch.uint8 else pool[row]
+        return x, self.pairs.labels[index]
 
 
-def loss_of_subset(model: MVAE, x: dict[str, Tensor], y: Tensor, subset: tuple[int, ...], noise: Tensor, beta: float) -> Tensor:
-    """The bracket of the objective, for one subset."""
+def loss_of_subset(model: MVAE, x: dict[str, Tensor], y: Tensor, subset: Subset, noise: Tensor, beta: float) -> Tensor:
+    """The bracket of the objective, for one subset; `noise`: standard normal, ``[B, D]``."""
     experts = [model.experts[model.names[i]](x[model.names[i]]) for i in subset]
     mus = torch.stack([mu for mu, _ in experts])
     precisions = torch.stack([torch.exp(-logvar) for _, logvar in experts])
@@ -42,25 +44,25 @@ def loss_of_subset(model: MVAE, x: dict[str, Tensor], y: Tensor, subset: tuple[i
     z = mu + torch.exp(0.5 * logvar) * noise
     loss = F.cross_entropy(model.label_decoder(z), y, reduction="sum")
     loss = loss - 0.5 * beta * (1 + logvar - mu.pow(2) - logvar.exp()).sum()
-    for i, m in enumerate(model.spec.model.modalities):
+    for i, (name, likelihood) in enumerate(model.likelihoods.items()):
         if model.spec.train.rebuild == "given" and i not in subset:
             continue
-        rebuilt = model.decoders[m.name](z)
-        if m.likelihood == "bernoulli":
-            loss = loss + m.weight * F.binary_cross_entropy_with_logits(rebuilt.logits, x[m.name].flatten(1), reduction="sum")
+        output, target = model.decoders[name](z), x[name].flatten(1)
+        if isinstance(likelihood, Bernoulli):
+            loss = loss + likelihood.weight * F.binary_cross_entropy_with_logits(output, target, reduction="sum")
         else:
-            loss = loss + m.weight * F.mse_loss(rebuilt.mean, x[m.name].flatten(1), reduction="sum")
+            loss = loss + likelihood.weight * F.mse_loss(output, target, reduction="sum")
     return loss / len(y)
 
 
-def steps(model: MVAE, triplets: Triplets, beta: float) -> Iterator[float]:
+def steps(model: MVAE, pairs: Pairs, beta: float) -> Iterator[float]:
     """Train for ever, a step at a time; the losses."""
     optimizer = Adam(model.parameters(), model.spec.train.learning_rate, amsgrad=model.spec.train.amsgrad)
     while True:
-        for x, y in DataLoader(Samples(triplets), batch_size=model.spec.train.batch_size, shuffle=True, drop_last=True):
+        for x, y in DataLoader(Samples(pairs), batch_size=model.spec.train.batch_size, shuffle=True, drop_last=True):
             noise = torch.randn(2 ** len(model.names) - 1, len(y), model.spec.model.latent)
-            rows = zip(subsets(len(model.names)), noise, strict=True)
-            loss = torch.stack([loss_of_subset(model, x, y, subset, own, beta) for subset, own in rows]).sum()
+            rows = zip(powerset(len(model.names)), noise, strict=True)
+            loss = torch.stack([loss_of_subset(model, x, y, subset, normal, beta) for subset, normal in rows]).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

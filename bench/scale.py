@@ -9,13 +9,13 @@ import statistics
 import sys
 
 import torch
-from torch.optim import Adam
 
 from bench.clocks import peak_mib, seconds
 from mvae_lib import train
-from mvae_lib.model import MVAE
-from mvae_lib.poe import sampled_subsets, stack
+from mvae_lib.fusion import noise_source
+from mvae_lib.model import Plan
 from mvae_lib.spec import Modality, ModelSpec, RunSpec, TrainSpec
+from mvae_lib.subsets import powerset, sampled
 
 BATCH, STEPS = 64, 7
 
@@ -24,14 +24,15 @@ def main(subsets: str, rebuild: str, *sizes: str) -> None:
     for n in map(int, sizes):
         modalities = tuple(Modality(f"v{i}", (64,), "gaussian", (256,), (256,)) for i in range(n))
         spec = TrainSpec(batch_size=BATCH, subsets=subsets, rebuild=rebuild)  # type: ignore[arg-type]
-        model = MVAE(RunSpec(ModelSpec(modalities, latent=64), train=spec))
-        step = train.fast_step(model, Adam(model.parameters(), fused=True))
+        model, optimizer = train.untrained(RunSpec(ModelSpec(modalities, latent=64), train=spec))
+        step = train.fast_step(model, optimizer)
         x, y, beta = {m.name: torch.randn(BATCH, 64) for m in modalities}, torch.zeros(BATCH, dtype=torch.long), torch.ones(())
-        draw = torch.Generator().manual_seed(0)
+        draw, on_host = noise_source(0), torch.Generator().manual_seed(0)
 
         def one() -> None:
-            rows = model.powerset(rebuild) if subsets == "all" else stack(sampled_subsets(n, 3, draw), n, rebuild, "cpu")  # noqa: B023
-            step(1.0, x, y, torch.randn(len(rows.subsets), BATCH, 64), rows, beta)  # noqa: B023
+            rows = powerset(n) if subsets == "all" else sampled(n, 3, on_host)  # noqa: B023
+            plan = Plan.of(rows, n, spec.rebuild)  # noqa: B023
+            step(1.0, x, y, None, draw(len(rows), BATCH, 64), plan, beta)  # noqa: B023
 
         one()
         ms = 1e3 * statistics.median(seconds(one) for _ in range(STEPS))
