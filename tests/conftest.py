@@ -11,19 +11,20 @@ from pathlib import Path
 import pytest
 
 from bench import pages
-from mvae_lib import data
-from mvae_lib.checkpoint import PRETRAINED
+from mvae_lib import data, storage
 from mvae_lib.data import sources
 from mvae_lib.spec import DataRecipe
+from mvae_lib.storage import PRETRAINED, RAW, ROOT
 
-SHARED = sources.ROOT.parent / "shared" / "data"
+assert ROOT is not None, "the tests run in the repository"
+SHARED = ROOT.parent / "shared" / "data"
 if SHARED.is_dir():
     os.environ.setdefault("MVAE_DATA_MIRROR", str(SHARED))
 MIRROR = os.environ.get("MVAE_DATA_MIRROR", "")
 HAVE_REAL = all(sources.local(source) for source in sources.SOURCES.values())
 os.environ.setdefault("MVAE_DATA", "real" if HAVE_REAL else "standin")
 
-needs_real = pytest.mark.skipif(not HAVE_REAL, reason=f"the public files are neither in {sources.RAW} nor in MVAE_DATA_MIRROR")
+needs_real = pytest.mark.skipif(not HAVE_REAL, reason=f"the public files are neither in {RAW} nor in MVAE_DATA_MIRROR")
 needs_runs = pytest.mark.skipif(
     not all((PRETRAINED / f"{name}.json").exists() for name in ("as_run", "spoken")), reason="no shipped runs"
 )
@@ -31,10 +32,11 @@ needs_runs = pytest.mark.skipif(
 
 @pytest.fixture(scope="session", autouse=True)
 def processed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for processed arrays that lasts as long as the tests."""
+    """A folder for processed arrays that lasts as long as the tests; the processes that share them share it too."""
+    base = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "PROCESSED", tmp_path_factory.mktemp("processed"))
-        yield sources.PROCESSED
+        patch.setattr(storage, "PROCESSED", (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "processed")
+        yield storage.PROCESSED
 
 
 @pytest.fixture(scope="session", params=[pytest.param("real", marks=needs_real), "standin"])

@@ -31,11 +31,10 @@ def triplets(split: str = "train", n: int = 40) -> Triplets:
         for name, p in prototypes.items()
     }
     pools["speech"] = torch.tensor(rng.random((10, 13))[labels] + 0.01 * rng.random((n, 13)), dtype=torch.float32)
-    pairs = torch.arange(n)[:, None].expand(n, 3).contiguous()
     names = [str(i) for i in range(n)]
     origin = {name: np.arange(n) for name in pools}
     return Triplets(
-        pools=pools, pool_labels={name: labels for name in pools}, pairs=pairs, labels=labels,
-        scaler={"offset": torch.zeros(13), "scale": torch.ones(13)},
-        split=split, recipe=run().data, source="stand-in", origin=origin, speech_names=names,
+        pools=pools, rows=torch.arange(n)[:, None].expand(n, 3).contiguous(), labels=labels,
+        pool_labels={name: labels for name in pools}, replaced=("speech",), split=split, source="stand-in", recipe=run().data,
+        scaler={"offset": torch.zeros(13), "scale": torch.ones(13)}, origin=origin, speech_names=names,
     )  # fmt: skip

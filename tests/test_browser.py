@@ -3,53 +3,59 @@
 What is asserted on is the picture's own bytes, as the browser got them, and its pixels.
 """
 
-import importlib
 import io
-import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import needs_runs
-from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from PIL import Image
 
 from bench import browser, pages
-from bench.panel import PANELS, Panel, pixels
-from mvae_lib.data.sources import ROOT
-from mvae_lib.figures import speed
-from mvae_lib.figures.style import COLOUR
-from mvae_lib.widgets.strip import ROWS
+from bench.panel import AREAS, ROWS, Panel, pixels
+from mvae_lib.storage import ROOT
+from study import plots
+from study.app.explorer import PAUSE
+from study.plots.style import COLOUR
 
 NOTEBOOK = ROOT / "notebooks" / "06_latent_explorer.ipynb"
 
 pytestmark = needs_runs
 
 
-def test_the_latencies_can_be_measured_and_drawn(chromium):
-    """Few moves: that the clock runs, not what it shows on a busy machine. First of all tests: it opens a browser of its own."""
-    frame = browser.times(moves=3, drags=1, seconds=0.5)
-    assert (
-        dict(frame["what"].value_counts()) == dict(zip(browser.TARGETS, (3, 3, 3, 3, 3, 1), strict=True))
-        and (frame["ms"] > 0).any()
-    )
-    assert all(what in browser.show(frame) for what in browser.TARGETS)
-    assert speed.browser(frame)
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """The JupyterLab of all tests here, as `make lab` starts it: its folder and its address."""
+    folder = tmp_path_factory.mktemp("lab")
+    with pages.lab(folder) as address:
+        yield folder, address
 
 
 @pytest.fixture(scope="module")
-def figures(tmp_path_factory: pytest.TempPathFactory, browsed) -> Iterator[Path]:
-    """The notebook, opened in a JupyterLab and run to its end -> the folder of what it has drawn."""
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copy(NOTEBOOK, folder)
+def notebook_7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A Notebook 7, which has a JupyterLab too, with Jupyter's own connection to the kernels."""
+    folder = tmp_path_factory.mktemp("notebook_7")
+    with pages.lab(folder, "notebook", ours=False) as address:
+        yield folder, address
+
+
+@pytest.fixture(scope="module")
+def figures(lab, browsed) -> Iterator[Path]:
+    """Notebook 06, opened in the JupyterLab and run to its end -> the folder of what it has drawn."""
+    yield run_to_its_end(browsed[0], *lab)
+    browsed[0].goto("about:blank")
+
+
+def run_to_its_end(page: Any, folder: Path, address: str, at: str = "") -> Path:
     drawn = folder / "out" / "figures"
-    with pages.lab(folder) as address:
-        pages.run_all(browsed[0], address, NOTEBOOK.name)
-        pages.wait(lambda: any(drawn.glob("06_try_walk*.csv")), pages.PATIENCE, lambda: "notebook 06 did not come to its end")
-        yield drawn
-        browsed[0].goto("about:blank")
+    shutil.copy(NOTEBOOK, folder)
+    pages.run_all(page, address, NOTEBOOK.name, at)
+    pages.wait(lambda: any(drawn.glob("06_try_walk*.csv")), pages.PATIENCE, lambda: "notebook 06 did not come to its end")
+    return drawn
 
 
 @pytest.fixture
@@ -66,14 +72,34 @@ def panel(browsed, figures) -> Panel:
     return panel
 
 
+def test_the_latencies_can_be_measured_and_drawn(browsed, lab, notebook_7):
+    """Few moves: that the clock runs, not what it shows on a busy machine."""
+
+    @contextmanager
+    def page_of(ours: bool) -> Iterator[Any]:
+        page = browsed[0].context.new_page()
+        browser.run_explorer(page, *(lab if ours else notebook_7))
+        pages.quiet(page)
+        yield page
+        page.close()
+
+    frame = browser.times(moves=3, drags=1, seconds=0.5, page_of=page_of)
+    assert (
+        dict(frame["what"].value_counts()) == dict(zip(browser.TARGETS, (3, 3, 3, 3, 3, 1), strict=True))
+        and (frame["ms"] > 0).any()
+    )
+    assert all(what in browser.show(frame) for what in browser.TARGETS)
+    assert plots.draw("speed_browser", frame)
+
+
 def test_dragging_a_slider_changes_what_is_rebuilt_and_nothing_else(panel):
     before = panel.settled()
     panel.drag(0, 0.9)
     moved = panel.settled(other_than=before)
     assert panel.reading(0) == pytest.approx(3.2, abs=0.3)
-    names = [name for name in PANELS if (pixels(before, name, 1) != pixels(moved, name, 1)).any()]
+    names = [name for name in AREAS if (pixels(before, name, 1) != pixels(moved, name, 1)).any()]
     assert names, "no panel of the lower row changed"
-    assert all((pixels(before, name, 0) == pixels(moved, name, 0)).all() for name in PANELS)
+    assert all((pixels(before, name, 0) == pixels(moved, name, 0)).all() for name in AREAS)
     panel.drag(0, 0.2)
     assert panel.settled(other_than=moved) not in (before, moved)  # another amount
     panel.drag(0, 0.5)
@@ -89,7 +115,7 @@ def test_ticking_modalities(panel):
     panel.tick("Kannada", False)
     without = panel.settled(other_than=before)
     frame = [int(COLOUR["kannada"][i : i + 2], 16) for i in (1, 3, 5)]
-    x, _ = PANELS["kannada"]
+    x = AREAS["kannada"].x
     corner = [np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))[ROWS[0] - 2, x].tolist() for png in (before, without)]
     assert corner[0] == frame != corner[1]
     assert (pixels(before, "farsi", 1) != pixels(without, "farsi", 1)).any()
@@ -224,6 +250,7 @@ def test_the_keyboard_moves_sliders_and_pad(panel):
 
 def test_the_pad_moves_two_sliders_and_follows_them(panel):
     before = panel.settled()
+    panel.page.wait_for_timeout(1000 * PAUSE)  # what follows sooner is the same step of undo
     panel.drag_pad(0.75, 0.25)
     moved = panel.settled(other_than=before)
     assert (panel.reading(0), panel.reading(1)) == (pytest.approx(2, abs=0.15), pytest.approx(-2, abs=0.15))
@@ -255,31 +282,17 @@ def test_nothing_in_jupyterlab_leaves_this_machine(panel, browsed):
     assert browsed[1] == []
 
 
-def test_notebook_7_shows_it_too(browsed, tmp_path):
+def test_notebook_7_shows_it_too(browsed, notebook_7):
     page = browsed[0].context.new_page()
-    page.set_default_timeout(1000 * pages.PATIENCE)
-    shutil.copy(NOTEBOOK, tmp_path)
-    with pages.lab(tmp_path, "notebook") as address:
-        pages.run_all(page, address, NOTEBOOK.name, "notebooks")
-        drawn = tmp_path / "out" / "figures"
-        pages.wait(lambda: any(drawn.glob("06_try_walk*.csv")), pages.PATIENCE, lambda: "notebook 06 did not come to its end")
-        panel = Panel(page)
-        panel.show()
-        before, notebook = panel.settled(), panel.notebook.bounding_box()
-        assert max(bottom for *_, bottom in panel.places()) <= notebook["y"] + notebook["height"]
-        panel.drag(0, 0.9)
-        moved = panel.settled(other_than=before)
-        assert (pixels(before, "farsi", 1) != pixels(moved, "farsi", 1)).any() and panel.reading(0) == pytest.approx(3.2, abs=0.3)
-        panel.drag(0, 0.5)
-        assert panel.settled(other_than=moved) == before and panel.reading(0) == 0
-        page.close()
+    run_to_its_end(page, *notebook_7, at="notebooks")
+    panel = Panel(page)
+    panel.show()
+    before, notebook = panel.settled(), panel.notebook.bounding_box()
+    assert max(bottom for *_, bottom in panel.places()) <= notebook["y"] + notebook["height"]
+    panel.drag(0, 0.9)
+    moved = panel.settled(other_than=before)
+    assert (pixels(before, "farsi", 1) != pixels(moved, "farsi", 1)).any() and panel.reading(0) == pytest.approx(3.2, abs=0.3)
+    panel.drag(0, 0.5)
+    assert panel.settled(other_than=moved) == before and panel.reading(0) == 0
+    page.close()
     assert browsed[1] == []
-
-
-def test_make_lab_and_make_app_start_their_servers_as_these_tests_do():
-    """With the connection that sends at once: without it a slider lags (notebook 08), and nothing else would tell."""
-    assert f"PROMPT := {pages.PROMPT}" in (ROOT / "Makefile").read_text()
-    own = json.loads((pages.PAGE / "voila.json").read_text())["Voila"]["kernel_websocket_connection_class"]
-    assert pages.PROMPT == f"--ServerApp.kernel_websocket_connection_class={own}"
-    module, name = own.rsplit(".", 1)
-    assert issubclass(getattr(importlib.import_module(module), name), ZMQChannelsWebsocketConnection)

@@ -1,15 +1,22 @@
-"""Scores of hand-made latents: one index a factor, noise, and a factor spread over all indices."""
+"""Scores of hand-made latents: one dimension a factor, noise, and a factor spread over all dimensions."""
+
+import math
+from dataclasses import replace
 
 import pytest
 import torch
 from small import triplets
 
-from mvae_lib.evaluate import disentangle
-from mvae_lib.evaluate.strokes import stroke_width
+from study.evidence import disentangle
+from study.evidence.strokes import stroke_width
 
 N = 1200
 OF = {"digit": torch.arange(N) % 10, "speaker": torch.arange(N) // 10 % 6}
 NOISE = torch.randn(N, 6, generator=torch.Generator().manual_seed(0))
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 def perfect() -> torch.Tensor:
@@ -19,9 +26,81 @@ def perfect() -> torch.Tensor:
 
 
 def spread_out() -> torch.Tensor:
-    """Adversarial: all of the digit can be read off the code, and off no index of it."""
+    """Adversarial: all of the digit can be read off the code, and off no dimension of it."""
     centre = torch.randn(10, 6, generator=torch.Generator().manual_seed(1))
     return centre[OF["digit"]] + 0.05 * NOISE
+
+
+# --- scores
+
+
+def test_mutual_information_and_mig():
+    factor = torch.arange(20_000) % 10
+    told, useless = factor.float(), torch.randn(20_000, generator=seeded())
+    parity = (factor % 2).float()  # adversarial: half of it
+    information = disentangle.mutual_information(torch.stack([told, useless, parity], 1), factor)
+    assert disentangle.factor_entropy(factor) == pytest.approx(math.log(10))
+    torch.testing.assert_close(information, torch.tensor([math.log(10), 0.0, math.log(2)]), atol=0.01, rtol=0)
+    mig = disentangle.gap(information, math.log(10))
+    assert mig == pytest.approx((math.log(10) - math.log(2)) / math.log(10), abs=0.01)
+    twice = disentangle.mutual_information(torch.stack([told, told], 1), factor)  # adversarial: known, but in two places
+    assert disentangle.gap(twice) == 0
+    assert disentangle.mutual_information(torch.ones(10, 1), torch.arange(10)).item() == 0  # a code that never moves
+
+
+@pytest.mark.parametrize("n", [10, 500, 5000])
+def test_mutual_information_is_the_sum_over_counts(n):
+    """As it was counted before scikit-learn's: the formula, cell by cell."""
+    codes, factor = torch.randn(n, 5, generator=seeded()), torch.randint(0, 7, (n,), generator=seeded())
+    levels = ((codes - codes.amin(0)) / (codes.amax(0) - codes.amin(0)) * 20).long().clamp(max=19)
+    joint = torch.stack([torch.bincount(column * 7 + factor, minlength=140) for column in levels.T]).double().view(5, 20, 7) / n
+    independent = joint.sum(2, keepdim=True) * joint.sum(1, keepdim=True)
+    want = torch.where(joint > 0, joint * (joint / independent).log(), 0.0).sum((1, 2)).float()
+    torch.testing.assert_close(disentangle.mutual_information(codes, factor), want, atol=1e-6, rtol=0)
+    share = torch.bincount(factor).double() / n
+    assert disentangle.factor_entropy(factor) == pytest.approx(float(torch.special.entr(share).sum()), rel=1e-12)
+
+
+def test_the_null_of_a_shuffled_factor_shows_the_bias_of_counting():
+    factor, code = torch.arange(500) % 10, torch.randn(500, 1, generator=seeded())
+    value, generator = disentangle.mutual_information(code, factor), seeded()
+    null = torch.cat([disentangle.mutual_information(code, disentangle.shuffled(factor, generator)) for _ in range(100)])
+    assert 0.05 < null.mean() < 0.25 and null.std() > 0
+    assert null.quantile(0.01) < value < null.quantile(0.99), "noise is not above its null"
+    assert disentangle.mutual_information(factor[:, None].float(), factor) > null.max()
+    assert torch.equal(disentangle.shuffled(factor, seeded()).sort().values, factor.sort().values)
+
+
+def test_sap_and_the_accuracy_of_one_dimension():
+    factor = torch.arange(1000) % 5
+    codes = torch.stack([factor.float(), torch.randn(1000, generator=seeded()), (factor == 0).float()], 1)
+    accuracy = torch.tensor([disentangle.centroid_accuracy(one, factor, one, factor) for one in codes.T[..., None]])
+    assert accuracy[0] == 1 and 0.15 < accuracy[1] < 0.3 and accuracy[2] == pytest.approx(0.4)  # zero, and the first of the rest
+    assert disentangle.gap(accuracy) == pytest.approx(0.6) and disentangle.gap(accuracy[[0, 0]]) == 0
+
+
+def test_the_nearest_class_mean_is_the_one_of_least_distance():
+    """Against distances worked out by hand, on codes that others were never seen with."""
+    known, truth = torch.randn(200, 4, generator=seeded()), torch.arange(200) % 5
+    codes, factor = torch.randn(300, 4, generator=seeded()) + 0.1, torch.arange(300) % 5
+    means = torch.stack([known[truth == label].mean(0) for label in range(5)])
+    want = (torch.cdist(codes, means).argmin(1) == factor).float().mean()
+    assert disentangle.centroid_accuracy(known, truth, codes, factor) == float(want)
+
+
+def test_dci():
+    """Perfect: a dimension a factor. Useless: all serve all. Adversarial: one serves all; and one factor is split over two."""
+    assert disentangle.dci(torch.eye(4)) == pytest.approx((1, 1))
+    assert disentangle.dci(torch.ones(4, 4)) == pytest.approx((0, 0), abs=1e-6)
+    one_for_all = torch.zeros(4, 4)
+    one_for_all[0] = 1
+    assert disentangle.dci(one_for_all) == pytest.approx((0, 1), abs=1e-6)
+    split = torch.tensor([[1.0, 0], [1.0, 0], [0, 2.0]])
+    disentangled, complete = disentangle.dci(split)
+    assert disentangled == pytest.approx(1) and complete == pytest.approx(0.5 * (1 - math.log(2) / math.log(3)) + 0.5)
+
+
+# --- tables
 
 
 def test_information_is_above_chance_where_it_is_and_nowhere_else():
@@ -47,18 +126,16 @@ def test_scores_of_perfect_useless_and_spread_codes():
 def test_factors_are_the_triplets_own():
     few = triplets()
     named = [f"{digit}_{speaker}_{take}.wav" for take in range(2) for speaker in ("b", "a") for digit in range(10)]
-    from dataclasses import replace
-
-    found = disentangle.factors(replace(few, speech_names=named))
-    assert torch.equal(found["digit"], few.labels)
-    assert found["speaker"].tolist() == ([1] * 10 + [0] * 10) * 2
+    known = disentangle.factors(replace(few, speech_names=named))
+    assert torch.equal(known["digit"], few.labels)
+    assert known["speaker"].tolist() == ([1] * 10 + [0] * 10) * 2
     x, _ = few.gather(slice(None))
     widths = stroke_width(x["kannada"])
     for digit in range(10):  # four a digit: four of the ten levels, in the order of the measure
         of = few.labels == digit
-        assert sorted(found["kannada stroke width"][of].tolist()) == [0, 2, 5, 7]
-        assert (found["kannada stroke width"][of][widths[of].argsort(stable=True)].diff() > 0).all()
-    assert found.keys() == {"digit", "speaker", *(f"{s} {w}" for s in ("farsi", "kannada") for w in ("slant", "stroke width"))}
+        assert sorted(known["kannada stroke width"][of].tolist()) == [0, 2, 5, 7]
+        assert (known["kannada stroke width"][of][widths[of].argsort(stable=True)].diff() > 0).all()
+    assert known.keys() == {"digit", "speaker", *(f"{s} {w}" for s in ("farsi", "kannada") for w in ("slant", "stroke width"))}
 
 
 @pytest.mark.parametrize("times", [1, 4])

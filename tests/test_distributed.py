@@ -53,9 +53,8 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
 def test_the_command_line_under_torchrun(tmp_path):
     code = f"""
 import pathlib, sys
-from mvae_lib import checkpoint, train
-from mvae_lib.data import sources
-sources.PROCESSED, checkpoint.RUNS = pathlib.Path({str(tmp_path)!r}) / "processed", pathlib.Path({str(tmp_path)!r})
+from mvae_lib import checkpoint, storage, train
+storage.PROCESSED, checkpoint.RUNS = pathlib.Path({str(tmp_path)!r}) / "processed", pathlib.Path({str(tmp_path)!r})
 train.main()
 """
     script = tmp_path / "cli.py"

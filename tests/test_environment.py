@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-WANTED = {r.name: r for r in map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"])}
+EXTRAS = PROJECT["optional-dependencies"]
+LISTED = [Requirement(line) for line in PROJECT["dependencies"] + sum(EXTRAS.values(), [])]
+WANTED = {r.name: r for r in LISTED if r.name != PROJECT["name"]}
 LOCK = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")]
 PINS = {canonicalize_name(name): pin for name, _, pin in (line.partition("==") for line in LOCK)}
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
@@ -39,9 +42,15 @@ def test_what_pyproject_wants_is_in_the_lock_and_in_the_conda_environment(name: 
 
 
 def test_the_conda_environment_wants_nothing_else() -> None:
-    assert len(CONDA) == len(WANTED) + 2 and {"python=3.11", "pip"} < set(CONDA)
+    assert len(CONDA) == len(WANTED) + 2 and {f"python{PROJECT['requires-python']}", "pip"} < set(CONDA)
+
+
+def test_each_package_is_asked_for_once_and_the_study_asks_for_the_data_s() -> None:
+    assert len(LISTED) == len(WANTED) + 1 and [r.extras for r in LISTED if r.name == PROJECT["name"]] == [{"data"}]
 
 
 def test_what_runs_is_what_the_lock_says() -> None:
-    assert sys.version_info[:2] == (3, 11) and PROJECT["requires-python"] == "==3.11.*"
+    assert ".".join(map(str, sys.version_info[:3])) in SpecifierSet(PROJECT["requires-python"])
+    if Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
+        pytest.skip(f"{sys.prefix} is not .venv, the environment that is made from the lock")
     assert {name: Version(version(name)).public for name in PINS} == PINS

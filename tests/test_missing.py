@@ -4,15 +4,14 @@ import pytest
 import torch
 from small import run, triplets
 
-from mvae_lib import checkpoint, evaluate
-from mvae_lib.evaluate.missing import missing_table
-from mvae_lib.model import MVAE
+from mvae_lib import MVAE, build, checkpoint
+from study.evidence import missing
 
 
 @pytest.fixture
 def model():
-    model = MVAE(run())
-    model.card = checkpoint.card(triplets("train"))
+    model = build(run())
+    model.card = checkpoint.describe_data(triplets("train"))
     return model
 
 
@@ -21,7 +20,7 @@ def test_a_model_that_gives_the_class_mean_for_what_it_was_not_given(model, monk
     x, y = few.gather(slice(None))
     means = {name: torch.tensor(model.card["class_means"][name]).flatten(1).float() for name in ("farsi", "kannada")}
     monkeypatch.setattr(MVAE, "reconstruct", lambda self, given: {n: given.get(n, means[n][y]) for n in means})
-    table = missing_table(model, few).set_index(["target", "given"])
+    table = missing.missing_table(model, few).set_index(["target", "given"])
     for target, own, other in (("farsi", "m1", "m2"), ("kannada", "m2", "m1")):
         copied, guessed = table.loc[(target, own)], table.loc[(target, other)]
         assert copied["held"] and not guessed["held"]
@@ -33,27 +32,18 @@ def test_a_model_that_gives_the_class_mean_for_what_it_was_not_given(model, monk
 
 
 def test_it_is_of_the_first_few(model):
-    assert (missing_table(model, triplets("test"), few=10)["triplets"] == 10).all()
-    assert len(evaluate.missing_table(model, triplets("test"), few=10)) == 14
+    table = missing.missing_table(model, triplets("test"), few=10)
+    assert (table["triplets"] == 10).all() and len(table) == 14
 
 
-def test_the_strips_beside_the_class_means(model):
+def test_the_images_beside_the_class_means(model):
     few = triplets("test")
-    images, frame = evaluate.beside_class_means(model, few, [3, 7])
+    images, frame = missing.beside_class_means(model, few, [3, 7])
     assert list(images["farsi"]) == ["original", "from m2", "from m3", "from m2,m3", "class mean"]
+    assert list(frame.columns) == ["split", "target", "row", "place", "label", "metric"] and len(frame) == 2 * 5 * 2
     x, _ = few.gather([3, 7])
     assert torch.equal(images["kannada"]["from m1"], model.reconstruct({"farsi": x["farsi"]})["kannada"])
     distance = frame.set_index(["target", "row", "place"])["metric"]
     assert (distance.xs("class mean", level="row") == 0).all()
     mean = images["farsi"]["class mean"][1]
     assert distance["farsi", "from m3", 7] == pytest.approx(((images["farsi"]["from m3"][1] - mean) ** 2).mean().sqrt().item())
-
-
-def test_walks_are_each_index_s_own_walk(model):
-    few = triplets("test")
-    images, frame = evaluate.walks(model, few, 7, {"this": 2, "that": 5}, reach=3.0, steps=3)
-    sd = evaluate.latent_table(*evaluate.posteriors(model, few))["sd"]
-    single, own = evaluate.walk(model, few, 7, 5, torch.tensor([-3.0, 0.0, 3.0]) * float(sd[5]))
-    torch.testing.assert_close(images["farsi"][3:], single["farsi"])
-    that = frame[frame["factor"] == "that"]
-    assert that["label"].tolist() == own["label"].tolist() and that["sd"].tolist() == [-3, 0, 3] and set(that["index"]) == {5}

@@ -4,23 +4,30 @@ import ast
 import inspect
 import json
 import re
-import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import run
 
-from mvae_lib.data.sources import RUNS
+from mvae_lib import data, train
+from mvae_lib.presets import AS_RUN
+from study.profiles import for_profile
 
 NOTEBOOKS = sorted((run.ROOT / "notebooks").glob("[0-9]*.ipynb"))
 IDS = [path.stem for path in NOTEBOOKS]
+LOOK_AT_IT = ("04", "05", "09", "11")  # at the run that 03 trains
+
+
+def source_of(code: list[dict]) -> str:
+    """The cells as one program, without Jupyter's magic."""
+    return "\n".join("".join(line for line in cell["source"] if not line.startswith("%")) for cell in code)
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
-    """A clean slate: no smoke run left over from other code, and a folder for what is drawn."""
-    for folder in [*RUNS.glob("*_smoke-stand-in-0"), *RUNS.glob("try_*-stand-in-0")]:
-        shutil.rmtree(folder)
+def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for what is drawn, of the stand-in."""
     out = tmp_path_factory.mktemp("out")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MVAE_DATA", "standin")
@@ -28,9 +35,30 @@ def out(tmp_path_factory):
         yield out
 
 
+@pytest.fixture(scope="module")
+def trained(out: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run as notebook 03 trains it, of two steps: so each notebook can be run by itself."""
+    folder = tmp_path_factory.mktemp("trained")
+    few = [replace(data.load(split, AS_RUN.data).take(slice(256)), pool_labels={}) for split in ("train", "val")]
+    train.fit(for_profile(AS_RUN, "smoke", 4800), *few, folder, bar=False)
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clean slate: the shipped runs, the stand-in's arrays, which are made once, and no other run."""
+    (run.ROOT / "data" / "processed").mkdir(exist_ok=True)
+    for kept in ("pretrained", "processed"):
+        (tmp_path / kept).symlink_to(run.ROOT / "data" / kept)
+    monkeypatch.setenv("MVAE_HOME", str(tmp_path))
+    return tmp_path
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
-def test_it_runs(path: Path, out: Path) -> None:
-    """In their order: 04 and 05 look at the run that 03 trains."""
+def test_it_runs(path: Path, out: Path, home: Path, request: pytest.FixtureRequest) -> None:
+    if path.stem[:2] in LOOK_AT_IT:
+        (home / "runs").mkdir()
+        (home / "runs" / "as_run_smoke-stand-in-0").symlink_to(request.getfixturevalue("trained"))
     run.execute(path, out / path.name, {"PROFILE": "smoke"})
     outputs = [o for cell in json.loads((out / path.name).read_text())["cells"] for o in cell.get("outputs", [])]
     assert outputs and not [o for o in outputs if o["output_type"] == "error"]
@@ -59,14 +87,24 @@ def test_what_is_committed_is_executed_and_clean(path: Path) -> None:
 def test_the_source_it_shows_is_the_librarys_as_it_is(path: Path) -> None:
     code = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
     scope = {"inspect": inspect}
-    for cell in code:
-        lines = [line for line in cell["source"] if not line.startswith("%")]
-        imports = [node for node in ast.parse("".join(lines)).body if isinstance(node, ast.Import | ast.ImportFrom)]
-        exec(compile(ast.Module(imports, []), path.name, "exec"), scope)
+    imports = [node for node in ast.walk(ast.parse(source_of(code))) if isinstance(node, ast.Import | ast.ImportFrom)]
+    exec(compile(ast.Module(imports, []), path.name, "exec"), scope)
     for cell in code:
         shown = "".join(line for output in cell["outputs"] for line in output.get("text", []))
         for call in re.findall(r"""inspect\.getsource\([^()]+\)(?:\.split\('\"{3}'\)\[2\])?""", "".join(cell["source"])):
             assert eval(call, scope) in shown, f"{path.name} shows another {call}; make refresh"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_its_cells_can_be_run_again(path: Path) -> None:
+    """No cell puts something else under a name that was imported."""
+    code = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    nodes = list(ast.walk(ast.parse(source_of(code))))
+    imports = [alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
+    imported = {alias.asname or alias.name.partition(".")[0] for alias in imports}
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    assert not imported & bound
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)

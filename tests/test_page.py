@@ -3,6 +3,8 @@
 What is asserted on is the picture's own bytes, as the browser got them, and its pixels.
 """
 
+import importlib
+import json
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from conftest import needs_runs
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
 from bench import film, pages
 from bench.panel import Panel, pixels
 from mvae_lib.data import standin
-from mvae_lib.data.sound import wav
+from mvae_lib.storage import ROOT
+from study.app.sound import wav
 
 pytestmark = needs_runs
 
@@ -32,6 +36,20 @@ def visit(page, address: str) -> Panel:
     page.goto(address)
     page.locator(".mvae-pad").wait_for()
     return Panel(page)
+
+
+@pytest.fixture
+def explorer(browsed, app) -> Panel:
+    """The page's first half as it opens: on the page that is open, or opened for it."""
+    page = browsed[0]
+    if page.url.startswith(app):
+        page.get_by_role("tab", name="Explore").click()
+        panel = Panel(page)
+        panel.press("Reset")
+    else:
+        panel = visit(page, app)
+    panel.settled()
+    return panel
 
 
 def test_the_page_opens_at_once_fits_the_screen_and_survives_a_reload(browsed, app):
@@ -57,24 +75,23 @@ def test_the_page_opens_at_once_fits_the_screen_and_survives_a_reload(browsed, a
     assert left == []
 
 
-def test_the_film_for_the_readme_can_be_taken(browsed, app):
-    visit(browsed[0], app).settled()
-    images, milliseconds = zip(*film.frames(browsed[0]), strict=True)
+def test_the_film_for_the_readme_can_be_taken(explorer):
+    images, milliseconds = zip(*film.frames(explorer.page), strict=True)
     assert len({image.tobytes() for image in images}) > 25 and {image.size for image in images} == {images[0].size}
     assert images[0].width == film.WIDTH and 6000 < sum(milliseconds) < 12000
 
 
 @pytest.fixture
-def studio(browsed, app) -> Panel:
-    return empty_studio(browsed[0], app)
+def studio(explorer) -> Panel:
+    return empty_studio(explorer.page)
 
 
-def empty_studio(page, address: str) -> Panel:
+def empty_studio(page) -> Panel:
     """The page's second half, with nothing given."""
-    visit(page, address)
     page.get_by_role("tab", name="Draw and say").click()
     studio = Panel(page, 1)
-    studio.box.get_by_role("button", name="Clear", exact=True).first.click()
+    for clear in studio.box.get_by_role("button", name="Clear", exact=True).all():
+        clear.click()
     page.get_by_text("Nothing is given").wait_for()
     studio.settled()
     return studio
@@ -104,12 +121,12 @@ def test_a_finger_draws_as_the_mouse_does_and_on_a_finer_screen(studio, browsed,
     points, nothing = [(0.2, 0.15), (0.5, 0.85), (0.8, 0.15)], studio.settled()
     studio.draw(0, points)
     seven = studio.settled(other_than=nothing)
-    context = browsed[0].context.browser.new_context(
-        viewport={"width": 1280, "height": 800}, device_scale_factor=2, has_touch=True
-    )
-    fine = empty_studio(context.new_page(), app)
+    size = {"width": 1280, "height": 800}
+    page = pages.new_page(browsed[0].context.browser, viewport=size, device_scale_factor=2, has_touch=True)
+    visit(page, app)
+    fine = empty_studio(page)
     pen = fine.box.locator(".mvae-pen").first
-    box, touch = pen.bounding_box(), context.new_cdp_session(fine.page)
+    box, touch = pen.bounding_box(), page.context.new_cdp_session(page)
     assert pen.evaluate("paper => paper.width / paper.clientWidth") == pytest.approx(2, abs=0.02)
     ends = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
     path = [tuple(a + (b - a) * k / 8 for a, b in zip(*leg, strict=True)) for leg in pairwise(ends) for k in range(1, 9)]
@@ -117,7 +134,7 @@ def test_a_finger_draws_as_the_mouse_does_and_on_a_finer_screen(studio, browsed,
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     assert fine.settled(other_than=nothing) == seven and fine.page.evaluate("scrollY") == 0
-    context.close()
+    page.context.close()
 
 
 def test_saying_it_with_a_file_and_being_refused(studio, tmp_path):
@@ -140,13 +157,21 @@ def test_saying_it_with_a_file_and_being_refused(studio, tmp_path):
     assert studio.settled(other_than=heard) == nothing
 
 
-def test_two_at_once_do_not_see_each_other(browsed, app):
-    mine = visit(browsed[0], app)
-    yours = visit(browsed[0].context.new_page(), app)
-    before = mine.settled()
+def test_two_at_once_do_not_see_each_other(explorer, app):
+    mine, before = explorer, explorer.settled()
+    yours = visit(mine.page.context.new_page(), app)
     yours.drag(0, 0.9)
     yours.tick("Kannada", False)
     yours.settled(other_than=before)
     assert mine.settled() == before and mine.reading(0) == 0
     assert mine.page.locator(".widget-checkbox", has_text="Kannada").locator("input").is_checked()
     yours.page.close()
+
+
+def test_make_lab_and_make_app_start_their_servers_as_these_tests_do():
+    """With the connection that sends at once: without it a slider lags (notebook 08), and nothing else would tell."""
+    assert f"CONNECTION := {pages.CONNECTION}" in (ROOT / "Makefile").read_text()
+    own = json.loads((pages.PAGE / "voila.json").read_text())["Voila"]["kernel_websocket_connection_class"]
+    assert pages.CONNECTION == f"--ServerApp.kernel_websocket_connection_class={own}"
+    module, name = own.rsplit(".", 1)
+    assert issubclass(getattr(importlib.import_module(module), name), ZMQChannelsWebsocketConnection)

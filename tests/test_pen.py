@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import mvae_lib
-from mvae_lib.checkpoint import PRETRAINED
-from mvae_lib.data.digits import LINE, drawn
-from mvae_lib.evaluate.strokes import stroke_width
-from mvae_lib.widgets.pen import EXAMPLES, Pen
+from mvae_lib.storage import PRETRAINED
+from study.app.drawing import LINE, drawn
+from study.app.pen import EXAMPLES, Pen
+from study.evidence.strokes import stroke_width
 
 DIGITS = [(script, digit) for script in LINE for digit in range(10)]
 

@@ -4,9 +4,10 @@ import re
 
 import pandas as pd
 
-from mvae_lib.data.sources import ROOT
-from mvae_lib.evaluate import CLASS_MEAN, FLOOR, GLOBAL_MEAN, REPORT_ORDER, spread
-from mvae_lib.figures import results
+from mvae_lib.storage import ROOT
+from mvae_lib.tables import CLASS_MEAN, FLOOR, GLOBAL_MEAN, REPORT_ORDER
+from study.evidence.seeds import spread
+from study.plots import report_table
 
 COLUMNS = {
     "accuracy": "accuracy",
@@ -46,7 +47,7 @@ def split(name: str) -> pd.DataFrame:
 
 
 def test_replication_s_table_2_is_the_report_s_and_ours():
-    report, ours = results.report_table(), split("train, running")
+    report, ours = report_table(), split("train, running")
     rows = rows_under(REPLICATION, "| given | column | report | ours |")
     assert [(row[0], row[1]) for row in rows] == [(given, column) for given in REPORT_ORDER for column in COLUMNS]
     for given, column, theirs, own, difference, tolerance, verdict in rows:
@@ -61,7 +62,7 @@ def test_replication_s_table_2_is_the_report_s_and_ours():
 
 
 def test_replication_s_class_means_are_the_table_s():
-    ours, report = split("train, running"), results.report_table()
+    ours, report = split("train, running"), report_table()
     rows = rows_under(REPLICATION, "| given | missing | report | ours | class mean (train)")
     assert len(rows) == 6
     for given, missing, theirs, own, mean, apart in rows:
@@ -83,7 +84,7 @@ def test_readme_s_results_are_the_report_s_the_shipped_run_s_and_the_seeds():
     over_seeds = spread(SEEDS[SEEDS["split"] == "test"], ["given"])
     for given, cells in zip(REPORT_ORDER, rows, strict=False):
         for metric, theirs, own, seeds in zip(METRICS, cells[1::3], cells[2::3], cells[3::3], strict=True):
-            assert says(theirs, scaled(metric, results.report_table().loc[given, metric]))
+            assert says(theirs, scaled(metric, report_table().loc[given, metric]))
             assert says(own, scaled(metric, split("train, running").loc[given, metric]))
             mean, sd = seeds.split(" ± ")
             assert says(mean, scaled(metric, split("test").loc[given, metric])), (given, metric)

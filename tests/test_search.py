@@ -7,20 +7,24 @@ import optuna
 import pytest
 from small import run, triplets
 
-from mvae_lib import search
+from mvae_lib import data
 from mvae_lib.spec import RunSpec
+from study.evidence import search
 
 
-@pytest.fixture(scope="module")
-def base() -> RunSpec:
-    return replace(search.BASE, model=run().model, train=replace(search.BASE.train, epochs=2, batch_size=16, precision="float32"))
+@pytest.fixture
+def base(monkeypatch, tmp_path) -> RunSpec:
+    """A small spec to vary, on small data, with runs of its own."""
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    monkeypatch.setattr(data, "load", lambda split, recipe: replace(triplets(split), recipe=recipe))
+    monkeypatch.setattr(search, "RUNS", tmp_path)
+    return replace(search.BASE, model=run().model, train=replace(search.BASE.train, batch_size=16, precision="float32"))
 
 
-def test_a_search_goes_on_and_ends_with_the_best_trial(tmp_path, base):
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    where = {"base": base, "folder": tmp_path}
-    assert len(search.search(triplets(), triplets("val"), 2, **where).trials) == 2
-    study = search.search(triplets(), triplets("val"), 2, **where)
+def test_a_search_goes_on_and_ends_with_the_best_trial(base, tmp_path):
+    assert len(search.search(2, base=base)) == 2
+    assert len(search.search(2, base=base)) == 4
+    study = search.study_of()
     done = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert len(study.trials) == 4 and study.best_value == min(trial.value for trial in done)
     for trial in done:  # each is a run like any other, at the spec that its parameters say
@@ -29,8 +33,7 @@ def test_a_search_goes_on_and_ends_with_the_best_trial(tmp_path, base):
         assert trial.intermediate_values.keys() == {1, 2} and trial.value == trial.intermediate_values[2]
 
 
-def test_a_trial_that_diverges_fails_and_the_search_goes_on(tmp_path, base, monkeypatch):
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+def test_a_trial_that_diverges_fails_and_the_search_goes_on(base, monkeypatch):
     real, calls = search.train.fit, []
 
     def fit(*args, **kwargs):
@@ -40,12 +43,15 @@ def test_a_trial_that_diverges_fails_and_the_search_goes_on(tmp_path, base, monk
         return real(*args, **kwargs)
 
     monkeypatch.setattr(search.train, "fit", fit)
-    study = search.search(triplets(), triplets("val"), 2, base=base, folder=tmp_path)
-    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
+    assert search.search(2, base=base)["state"].tolist() == ["fail", "complete"]
 
 
-def test_the_search_never_sees_a_test_set():
+def test_the_search_never_sees_a_test_set(base, monkeypatch):
     assert search.BASE.data.split == "by_writer" and search.BASE.train.epochs <= 5
+    loaded, load = [], data.load
+    monkeypatch.setattr(data, "load", lambda split, recipe: loaded.append((split, recipe.split)) or load(split, recipe))
+    search.search(1, base=base)
+    assert loaded == [("train", "by_writer"), ("val", "by_writer")]
 
 
 def by_hand(values: list[float | None]) -> optuna.Study:
@@ -67,6 +73,7 @@ def test_the_table_of_trials_says_how_far_each_came_and_what_was_best_so_far():
     assert table["state"].tolist() == ["complete", "pruned", "complete", "complete"]
     assert table["value"].tolist() == [30.0, 51.0, 40.0, 20.0] and table["epochs"].tolist() == [2, 1, 2, 2]
     assert table["best"].tolist() == [30.0, 30.0, 30.0, 20.0]
+    assert list(table.columns[:5]) == ["trial", "state", "value", "best", "epochs"]
     assert {"learning_rate", "beta", "width"} <= set(table.columns)
 
 

@@ -1,13 +1,23 @@
 """Several seeds of one run: their tables together, and what may not be put together."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import scipy.stats
 import torch
-from small import run, triplets
+from small import MODEL, run, triplets
 
-from mvae_lib import evaluate, train
-from mvae_lib.evaluate import seeds
+from mvae_lib import checkpoint, data, tables, train
+from mvae_lib.spec import Modality
+from study.evidence import latent, seeds
+
+FOUR = replace(MODEL, modalities=(*MODEL.modalities, Modality("touch", (3,), "gaussian", (), ())))
+
+
+def with_touch(split: str) -> data.Triplets:
+    few = triplets(split)
+    return few.with_modality("touch", torch.rand(40, 3, generator=torch.Generator().manual_seed(0)), few.labels)
 
 
 @pytest.fixture(scope="module")
@@ -15,42 +25,56 @@ def folders(tmp_path_factory):
     base = tmp_path_factory.mktemp("seeds")
     for seed in (0, 1):
         train.fit(run(seed=seed, epochs=2), triplets(), triplets("val"), base / str(seed), bar=False)
+        train.fit(run(FOUR, seed=seed, epochs=1), with_touch("train"), None, base / f"four-{seed}", bar=False)
     train.fit(run(seed=2, epochs=1, beta=2.0), triplets(), None, base / "other", bar=False)
     return base
 
 
 @pytest.fixture(autouse=True)
 def small_data(monkeypatch):
-    monkeypatch.setattr(seeds, "load", lambda split, recipe: triplets(split))
+    monkeypatch.setattr(data, "load", lambda split, recipe: triplets(split))
 
 
-def test_over_seeds_is_each_run_s_own_table(folders):
-    frame = evaluate.over_seeds([folders / "0", folders / "1"], splits=("val", "test"))
-    assert frame.groupby(["seed", "split"]).size().eq(7).all() and set(frame["split"]) == {"train, running", "val", "test"}
-    from mvae_lib import checkpoint
+@pytest.fixture(scope="module")
+def measured(folders) -> pd.DataFrame:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "load", lambda split, recipe: triplets(split))
+        return seeds.over_seeds((folders / "0", folders / "1"), splits=("val", "test"))
 
-    own = evaluate.combination_table(checkpoint.load(folders / "1"), triplets("test"))
-    rows = frame.query("seed == 1 and split == 'test'").set_index("given")
+
+def test_over_seeds_is_each_run_s_own_table(folders, measured):
+    assert measured.groupby(["seed", "split"]).size().eq(7).all() and set(measured["split"]) == {"train, running", "val", "test"}
+    own = tables.combination_table(checkpoint.load(folders / "1"), triplets("test"))
+    assert list(measured.columns) == ["name", "seed", "epochs", "split", "given", *own.columns]
+    rows = measured.query("seed == 1 and split == 'test'").set_index("given")
     assert rows["kl"].to_numpy() == pytest.approx(own["kl"].iloc[:7].to_numpy())
     history = checkpoint.history(folders / "0").query("epoch == 2 and split == 'train' and subset == 'm1'")
-    assert frame.query("seed == 0 and split == 'train, running' and given == 'm1'")["kl"].item() == history["kl"].item()
+    assert measured.query("seed == 0 and split == 'train, running' and given == 'm1'")["kl"].item() == history["kl"].item()
 
 
-def test_spread_is_mean_and_sd_over_seeds(folders):
-    frame = evaluate.over_seeds([folders / "0", folders / "1"], splits=("test",))
-    table = evaluate.spread(frame, ["split", "given"])
-    two = frame.query("split == 'test' and given == 'm3'")["bce_farsi"].to_numpy()
+def test_spread_is_mean_and_sd_over_seeds(measured):
+    table = seeds.spread(measured, ["split", "given"])
+    two = measured.query("split == 'test' and given == 'm3'")["bce_farsi"].to_numpy()
     row = table.loc[("test", "m3")]
     assert row[("mean", "bce_farsi")] == pytest.approx(two.mean())
     assert row[("std", "bce_farsi")] == pytest.approx(abs(two[0] - two[1]) / 2**0.5)
     assert (table["count"] == 2).all(axis=None)
 
 
+def test_a_fourth_modality_has_its_columns_everywhere(folders, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda split, recipe: with_touch(split))
+    frame = seeds.over_seeds((folders / "four-0", folders / "four-1"), splits=("test",))
+    assert frame["sse_touch"].notna().all() and len(frame) == 2 * 2 * 15
+    assert seeds.compared(frame) == ["accuracy", "bce_farsi", "bce_kannada", "sse_speech", "sse_touch"]
+    assert "sse_touch" in seeds.spread(frame, ["split"])["mean"].columns
+    assert set(seeds.paired_gain(frame)["metric"]) == set(seeds.compared(frame))
+
+
 def test_refuses_runs_that_are_not_one_run_s_seeds(folders):
     with pytest.raises(ValueError, match="2 kinds of spec"):
-        evaluate.over_seeds([folders / "0", folders / "other"])
+        seeds.over_seeds((folders / "0", folders / "other"))
     with pytest.raises(ValueError, match=r"seeds \[0, 0\]"):
-        evaluate.over_seeds([folders / "0", folders / "0"])
+        seeds.over_seeds((folders / "0", folders / "0"))
 
 
 def made_up(changes: list[float]) -> pd.DataFrame:
@@ -64,49 +88,47 @@ def made_up(changes: list[float]) -> pd.DataFrame:
             "kl": 1.0,
         }
         for seed, change in enumerate(changes)
-        for given in evaluate.REPORT_ORDER
+        for given in tables.REPORT_ORDER
     ]
     return pd.DataFrame(rows)
 
 
 def test_a_paired_change_is_sure_however_far_the_seeds_lie_apart():
-    table = evaluate.added(made_up([0.010, 0.011, 0.009, 0.010, 0.010]), ("accuracy",)).set_index(["given", "then"])
+    table = seeds.paired_gain(made_up([0.010, 0.011, 0.009, 0.010, 0.010])).set_index(["given", "then"])
     assert len(table) == 9
     sure = table.loc[("m1", "m1,m2")]
     assert sure["change"] == pytest.approx(0.01) and sure["p"] < 1e-4 and sure["seeds"] == 5
     t = 0.01 / (sure["sd"] / 5**0.5)
-    assert sure["p"] == pytest.approx(2 * scipy.stats.t.sf(t, 4))
+    assert sure["p"] == pytest.approx(2 * scipy.stats.t.sf(t, 4), rel=1e-12)
 
 
 def test_a_change_that_goes_both_ways_is_not_sure_and_one_seed_says_nothing():
-    table = evaluate.added(made_up([0.02, -0.02, 0.01, -0.01, 0.0]), ("accuracy",)).set_index(["given", "then"])
+    table = seeds.paired_gain(made_up([0.02, -0.02, 0.01, -0.01, 0.0])).set_index(["given", "then"])
     assert table.loc[("m1", "m1,m2"), "p"] > 0.5
-    assert evaluate.added(made_up([0.02]), ("accuracy",))["p"].isna().all()
+    assert seeds.paired_gain(made_up([0.02]))["p"].isna().all()
 
 
 def test_latents_over_seeds_is_each_run_s_own_sweep(folders):
-    frame = evaluate.latents_over_seeds([folders / "0", folders / "1"])
+    frame = seeds.latents_over_seeds((folders / "0", folders / "1"))
     assert len(frame) == 2 * 2 * 2 and set(frame["network"]) == {"trained", "untrained"}
-    from mvae_lib import checkpoint
-
     model, few = checkpoint.load(folders / "1"), triplets("test")
-    mu, logvar = evaluate.posteriors(model, few)
+    posterior = tables.posteriors(model, few)
     row = frame.query("seed == 1 and network == 'trained' and reach == '±1500'").iloc[0]
-    seen = evaluate.label_sweep(model, mu[7], torch.arange(-1500.0, 1500.0, 30.0))["labels"]
-    assert row["changing"] == (seen > 1).mean() and row["three"] == (seen >= 3).mean()
-    assert row["kl"] == pytest.approx(evaluate.latent_table(mu, logvar)["kl"].sum())
+    labels = latent.label_sweep(model, posterior.mean[7], torch.arange(-1500.0, 1500.0, 30.0))["labels"]
+    assert row["changing"] == (labels > 1).mean() and row["three"] == (labels >= 3).mean()
+    assert row["kl"] == pytest.approx(latent.latent_table(posterior)["kl"].sum())
 
 
-def test_the_seed_table_holds_seeds_guesses_and_classifiers(folders):
-    frame = evaluate.over_seeds([folders / "0", folders / "1"], splits=("test",)).query("split == 'test'")
-    guesses = pd.DataFrame({m: [1.0, 2.0] for m in seeds.COMPARED}, index=[evaluate.CLASS_MEAN, evaluate.GLOBAL_MEAN]).assign(
-        accuracy=float("nan")
-    )
+def test_the_seed_table_holds_seeds_guesses_and_classifiers(measured):
+    frame = measured.query("split == 'test'")
+    compared = seeds.compared(frame)
+    guesses = pd.DataFrame({m: [1.0, 2.0] for m in compared}, index=[tables.CLASS_MEAN, tables.GLOBAL_MEAN])
+    guesses = guesses.assign(accuracy=float("nan"))
     classifiers = pd.DataFrame({"classifier": ["MLP"], "given": ["m1"], "accuracy": [0.5]})
-    table = evaluate.seed_table(frame, guesses, classifiers)
-    assert list(table.index) == [*evaluate.REPORT_ORDER, evaluate.CLASS_MEAN, evaluate.GLOBAL_MEAN, "MLP, m1"]
+    table = seeds.seed_table(frame, guesses, classifiers)
+    assert list(table.index) == [*tables.REPORT_ORDER, tables.CLASS_MEAN, tables.GLOBAL_MEAN, "MLP, m1"]
     two = frame[frame["given"] == "m2"]["bce_farsi"]
     assert table.loc["m2", ("bce_farsi", "mean")] == pytest.approx(two.mean())
     assert table.loc["m2", ("bce_farsi", "sd")] == pytest.approx(two.std())
-    assert table.loc["MLP, m1", ("accuracy", "mean")] == 0.5 and table.loc[evaluate.GLOBAL_MEAN, ("sse_speech", "mean")] == 2.0
-    assert table.loc["MLP, m1"].isna().sum() == 7 and table.loc[evaluate.CLASS_MEAN].isna().sum() == 5
+    assert table.loc["MLP, m1", ("accuracy", "mean")] == 0.5 and table.loc[tables.GLOBAL_MEAN, ("sse_speech", "mean")] == 2.0
+    assert table.loc["MLP, m1"].isna().sum() == 7 and table.loc[tables.CLASS_MEAN].isna().sum() == 5

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import io
 import sys
 import wave
@@ -18,13 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mvae_lib import checkpoint, data, evaluate
-from mvae_lib.data import DataError, sound, speech, standin
-from mvae_lib.evaluate import __main__ as shell
-from mvae_lib.evaluate import coherence
-from mvae_lib.figures import sound as pictures
+from mvae_lib import build, checkpoint, data
+from mvae_lib.data import DataError, speech, standin
 from mvae_lib.model import MVAE
 from mvae_lib.spec import DataRecipe, Modality
+from study.app import sound
+from study.evidence import __main__ as shell
+from study.evidence import audibility, classifiers
+from study.plots import draw
 
 
 def file_of(samples: np.ndarray, rate: int, format: str = "WAV", subtype: str | None = None) -> bytes:
@@ -55,7 +55,7 @@ def spoken() -> list[np.ndarray]:
 def error(samples: np.ndarray) -> float:
     """Mean absolute difference of a recording's MFCCs and of its sound's, in the coefficients' dB, where there is speech."""
     frames, length = speech.frames(samples), min(speech.FRAMES, speech.mfcc(samples).shape[1])
-    again = speech.mfcc(sound.pcm(sound.sound(frames)))
+    again = speech.mfcc(sound.pcm(sound.invert_mfcc(frames)))
     assert again.shape == frames.shape
     return float(np.abs(again - frames)[:, :length].mean())
 
@@ -76,29 +76,29 @@ def test_sound_is_in_time(spoken: list[np.ndarray]) -> None:
     """Silence, ten loud frames, silence: the loud ones are heard where they stand."""
     frames = np.repeat(speech.mfcc(np.zeros(200, np.int16)), 40, axis=1)
     frames[:, 20:30] = speech.mfcc(spoken[0])[:, 10:20]
-    energy = sound.sound(frames) ** 2
+    energy = sound.invert_mfcc(frames) ** 2
     inside = energy[20 * speech.HOP : 29 * speech.HOP + speech.FRAME].sum()
     assert inside > 0.999 * energy.sum() > 0
 
 
 def test_silence_stays_silent() -> None:
-    assert not sound.pcm(sound.sound(speech.frames(np.zeros(200, np.int16)))).any()
+    assert not sound.pcm(sound.invert_mfcc(speech.frames(np.zeros(200, np.int16)))).any()
 
 
 @settings(deadline=None, max_examples=15)
 @given(st.integers(1, 12).flatmap(lambda n: arrays(np.float32, (13, n), elements=st.floats(-800, 800, width=32))))
 def test_any_frames_give_finite_sound_that_does_not_clip_and_is_the_same_again(frames: np.ndarray) -> None:
-    before, found = frames.copy(), sound.sound(frames)
+    before, found = frames.copy(), sound.invert_mfcc(frames)
     assert found.shape == ((frames.shape[1] - 1) * 80 + 200,) and found.dtype == np.float32
     assert np.isfinite(found).all() and np.abs(found).max() <= 1
-    np.testing.assert_array_equal(found, sound.sound(frames))
+    np.testing.assert_array_equal(found, sound.invert_mfcc(frames))
     np.testing.assert_array_equal(frames, before)
 
 
 @pytest.mark.parametrize("frames", [np.zeros(13), np.zeros((13, 0)), np.full((13, 4), np.nan)])
 def test_what_is_no_frames_is_refused(frames: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"\[13, T\]"):
-        sound.sound(frames)
+        sound.invert_mfcc(frames)
 
 
 def test_wav_is_what_a_player_takes() -> None:
@@ -119,7 +119,7 @@ def test_a_recording_at_44_khz_in_stereo_comes_back(spoken: list[np.ndarray]) ->
 
     for samples in spoken[:5]:
         fine = librosa.resample(samples / 32768, orig_sr=8000, target_sr=44100)
-        found = sound.heard(file_of(np.stack([fine, fine], axis=1), 44100))
+        found = sound.read_upload(file_of(np.stack([fine, fine], axis=1), 44100))
         assert found.dtype == np.int16 and speech.FRAME <= len(found) <= len(samples) + 1
         assert nearness(found, samples, len(samples)) > 0.98  # what is cut is 30 dB down
         assert np.abs(found).max() == pytest.approx(np.abs(samples).max(), rel=0.05)  # its level is kept
@@ -144,14 +144,14 @@ def test_every_format_gives_the_same_tone_without_its_silence(form: str) -> None
         pytest.skip(f"this libsndfile has no {kind}")
     silence = np.zeros(rate // 2)
     samples = np.concatenate([silence, tone(0.4, rate), silence])
-    found = sound.heard(file_of(np.stack([samples, samples], axis=1), rate, kind, subtype))
+    found = sound.read_upload(file_of(np.stack([samples, samples], axis=1), rate, kind, subtype))
     assert 3200 <= len(found) <= 3200 + 2 * 400
     assert np.abs(np.fft.rfft(found, 8000)).argmax() == 440
     assert np.abs(found).max() / 32768 == pytest.approx(0.3, rel=0.15)
 
 
 def test_too_loud_a_file_is_made_quieter_as_a_whole() -> None:
-    found = sound.heard(file_of(20 * tone(0.3, 8000), 8000, subtype="FLOAT"))
+    found = sound.read_upload(file_of(20 * tone(0.3, 8000), 8000, subtype="FLOAT"))
     assert np.abs(found).max() == 32767 and nearness(sound.pcm(tone(0.3, 8000)), found, 200) > 0.999
 
 
@@ -172,7 +172,7 @@ def test_too_loud_a_file_is_made_quieter_as_a_whole() -> None:
 )
 def test_what_cannot_be_heard_is_refused_in_one_line(content: bytes, words: str) -> None:
     with pytest.raises(DataError, match=words) as refused:
-        sound.heard(content)
+        sound.read_upload(content)
     assert "\n" not in str(refused.value)
 
 
@@ -182,7 +182,7 @@ def test_broken_files_are_refused_or_heard_and_never_break(noise: bytes, at: int
     whole = file_of(tone(0.1, 8000), 8000)
     for content in (noise, whole[:at] + noise + whole[at + len(noise) :], whole[: len(whole) - at]):
         with contextlib.suppress(DataError):
-            found = sound.heard(content)
+            found = sound.read_upload(content)
             assert found.dtype == np.int16 and len(found) >= speech.FRAME
 
 
@@ -198,23 +198,23 @@ def model_and_splits() -> tuple[MVAE, data.Triplets, data.Triplets]:
         train, test = data.load("train", recipe), data.load("test", recipe)
     shapes = (*small.MODEL.modalities[:2], Modality("speech", (13, 64), "gaussian", (), (16,)))
     run = dataclasses.replace(small.run(dataclasses.replace(small.MODEL, modalities=shapes)), data=recipe)
-    model = MVAE(run).eval()
-    model.card = checkpoint.card(train)
+    model = build(run).eval()
+    model.card = checkpoint.describe_data(train)
     return model, train, test
 
 
-def test_heard_table(model_and_splits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audibility_table(model_and_splits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MVAE_DATA", "standin")
-    monkeypatch.setattr(coherence, "UPDATES", 200)
+    monkeypatch.setattr(classifiers, "UPDATES", 200)
     model, train, test = model_and_splits
-    table = evaluate.heard_table(model, test, train, n=20)
+    table = audibility.audibility_table(model, test, train, n=20)
     assert table["heard_from"].tolist()[:2] == ["the recording", "its own MFCCs"] and len(table) == 7 and set(table["n"]) == {20}
     distance = dict(zip(table["heard_from"], table["distance"], strict=True))
     assert distance.pop("the recording") == 0 and table["accuracy"].iloc[0] > 0.8
     assert min(distance, key=lambda name: distance[name]) == "its own MFCCs"
     assert distance["its own MFCCs"] < 0.5 * distance["class mean"]
     assert table["accuracy"].between(table["low"], table["high"]).to_numpy().all()
-    assert len(pictures.heard(table).axes) == 2
+    assert len(draw("heard", table).axes) == 2
 
 
 def test_a_model_that_copies_is_heard_as_its_ceiling(model_and_splits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,30 +222,29 @@ def test_a_model_that_copies_is_heard_as_its_ceiling(model_and_splits, monkeypat
     model, _, test = model_and_splits
     said = test.gather([5])[0]["speech"]
     monkeypatch.setattr(MVAE, "reconstruct", lambda self, x: {"speech": x.get("speech", torch.zeros_like(said)).flatten(1)})
-    found, frame = evaluate.sounds_of(model, test, 5)
+    found, frame = audibility.sounds_of(model, test, 5)
     by_name = {one.name: one.samples for one in data.recordings()}
-    own = by_name[test.rows(5)["speech"]]
+    own = by_name[test.origins(5)["speech"]]
     np.testing.assert_array_equal(found["the recording"], own[: len(found["the recording"])])
     np.testing.assert_array_equal(found["rebuilt from speech"], found["its own MFCCs"])
     assert not np.array_equal(found["rebuilt from Farsi"], found["its own MFCCs"])
     assert frame["heard_from"].tolist() == list(found) and frame["label"].unique() == [int(test.labels[5])]
-    assert len(pictures.spectrograms(found).axes) == 6
+    assert len(draw("spectrograms", frame, sounds=found).axes) == 6
 
 
 def test_speech_without_a_time_axis_has_no_sound() -> None:
-    model = MVAE(small.run()).eval()
+    model = build(small.run()).eval()
     with pytest.raises(ValueError, match="'frames'"):
-        evaluate.sounds(model, small.triplets("test"), [0])
+        audibility.sounds(model, small.triplets("test"), [0])
 
 
 def test_the_command_prints_nothing_but_the_table(model_and_splits, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     model, train, test = model_and_splits
     monkeypatch.setenv("MVAE_DATA", "standin")
-    monkeypatch.setattr(coherence, "UPDATES", 5)
+    monkeypatch.setattr(classifiers, "UPDATES", 5)
     monkeypatch.setattr(checkpoint, "load", lambda name: model)
-    monkeypatch.setattr(data, "load", lambda split, recipe: {"train": train, "test": test}[split])
-    monkeypatch.setattr(evaluate, "heard_table", functools.partial(evaluate.heard_table, n=5))
-    monkeypatch.setattr(sys, "argv", ["-m", "heard", "spoken"])
+    monkeypatch.setattr(data, "load", lambda split, recipe: {"train": train, "test": test.take(slice(5))}[split])
+    monkeypatch.setattr(sys, "argv", ["-m", "audibility", "spoken"])
     shell.main()
     frame = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    assert len(frame) == 7 and set(frame["command"]) == {"python -m mvae_lib.evaluate heard spoken"}
+    assert len(frame) == 7 and set(frame["command"]) == {"python -m study.evidence audibility spoken"}

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from mvae_lib.spec import AS_RUN, AS_WRITTEN, PRESETS, Modality, RunSpec
+from mvae_lib.presets import AS_RUN, AS_WRITTEN, PRESETS
+from mvae_lib.spec import Modality, RunSpec
 
 
 @pytest.mark.parametrize("run", PRESETS.values(), ids=PRESETS)
@@ -31,10 +32,9 @@ def test_presets_are_what_the_report_and_its_notebooks_say():
     ("made", "refusal"),
     [
         ("DataRecipe(split='random')", "DataRecipe.split is 'random'; it takes one of 'as_run', 'as_written', 'by_writer'."),
-        ("ModelSpec((), activation='swish')", "ModelSpec.modalities has names []; it takes one or more, all different."),
         (
             "ModelSpec((Modality('a', (2,), 'gaussian'),) * 2)",
-            "ModelSpec.modalities has names ['a', 'a']; it takes one or more, all different.",
+            "ModelSpec.modalities has names ['a', 'a']; they must all be different.",
         ),
     ],
 )
@@ -45,11 +45,32 @@ def test_refuses_in_one_line(made, refusal):
     assert got.stdout.strip() == refusal
 
 
-def test_refuses_json_with_other_keys():
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"train": {"momentum": 0.9}}, r"no field is called \$.train.momentum"),
+        ({"train": {"rebuild": "some"}}, r"Invalid enum value 'some' - at `\$.train.rebuild`"),
+        ({"model": {"latent": "x"}}, r"Expected `int`, got `str` - at `\$.model.latent`"),
+        ({"model": {"modalities": [{"name": "a"}]}}, r"missing required field `shape` - at `\$.model.modalities\[0\]`"),
+        (
+            {"model": {"modalities": [{"name": "a", "shape": [2], "likelihood": "gaussian", "colour": 1}]}},
+            r"modalities\[0\].colour",
+        ),
+    ],
+)
+def test_refuses_json_of_another_form(change, match):
     raw = json.loads(AS_RUN.to_json())
-    raw["train"]["momentum"] = 0.9
-    with pytest.raises(ValueError, match="TrainSpec cannot be read.*'momentum'"):
+    for part, values in change.items():
+        raw[part] |= values
+    with pytest.raises(ValueError, match=match) as error:
         RunSpec.from_json(json.dumps(raw))
+    assert "\n" not in str(error.value)
+
+
+def test_a_field_that_was_not_yet_has_its_default():
+    raw = json.loads(AS_RUN.to_json())
+    del raw["train"]["subsets"], raw["model"]["fusion"], raw["data"]["left_out"]
+    assert RunSpec.from_json(json.dumps(raw)) == AS_RUN
 
 
 def test_features_of_any_rank():

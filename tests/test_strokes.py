@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mvae_lib.evaluate.strokes import slant, stroke_width, within_digit
+from study.evidence.strokes import slant, stroke_width, within_digit
 
 
 def bar(lean: float = 0.0, width: int = 3) -> torch.Tensor:
@@ -63,3 +63,9 @@ def test_levels_within_the_digit_say_nothing_of_the_digit():
     assert torch.bincount(labels * 10 + levels).tolist() == [4] * 100
     of_three = labels == 3
     assert (levels[of_three][values[of_three].argsort()].diff() >= 0).all()
+
+
+def test_where_nothing_can_be_measured_the_level_is_the_lowest_and_ties_keep_their_order():
+    labels = torch.zeros(5, dtype=torch.int64)
+    values = torch.tensor([2.0, math.nan, 1.0, 1.0, math.nan])
+    assert within_digit(values, labels, levels=5).tolist() == [4, 0, 2, 3, 1]

@@ -8,24 +8,27 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import needs_real
+from conftest import needs_real, needs_runs
 from PIL import Image
 
-from mvae_lib import checkpoint, data
-from mvae_lib.data import digits, speech, standin
-from mvae_lib.data.sound import PEAK
+from bench.panel import ROWS
+from mvae_lib import build, data, load
+from mvae_lib.data import speech, standin
 from mvae_lib.model import MVAE
-from mvae_lib.widgets.listener import Listener
-from mvae_lib.widgets.pen import EXAMPLES
-from mvae_lib.widgets.strip import ROWS, SIDE
-from mvae_lib.widgets.studio import NONE, Studio
+from mvae_lib.presets import AS_WRITTEN
+from study.app.drawing import drawn
+from study.app.listener import Listener
+from study.app.pen import EXAMPLES
+from study.app.picture import SIDE
+from study.app.sound import PEAK
+from study.app.studio import NONE, Studio
 
-pytestmark = pytest.mark.skipif(not (checkpoint.PRETRAINED / "spoken.json").exists(), reason="no shipped run in data/pretrained")
+pytestmark = needs_runs
 
 
 @pytest.fixture(scope="module")
 def model() -> MVAE:
-    return checkpoint.load("spoken")
+    return load("spoken")
 
 
 @pytest.fixture
@@ -39,9 +42,9 @@ def picture(panel) -> bytes:
 
 def pixels(panel, name: str, row: int) -> np.ndarray:
     """One panel's pixels: row 0 what was given, 1 what is rebuilt."""
-    x, width = panel.strip.panels[name]
+    area = panel.picture.areas[name]
     image = np.asarray(Image.open(io.BytesIO(picture(panel))).convert("L"))
-    return image[ROWS[row] : ROWS[row] + SIDE, x : x + width]
+    return image[ROWS[row] : ROWS[row] + SIDE, area.x : area.x + area.width]
 
 
 def wave(panel) -> np.ndarray:
@@ -61,7 +64,7 @@ def test_a_stroke_changes_everything_that_is_rebuilt_and_clearing_brings_the_sam
     seven = picture(studio)
     assert seven != nothing and not np.array_equal(wave(studio), silent)
     shown = pixels(studio, "farsi", 0)[::5, ::5]
-    np.testing.assert_allclose(shown, 255 - digits.drawn(EXAMPLES["farsi"][7], "farsi").astype(int), atol=2)
+    np.testing.assert_allclose(shown, 255 - drawn(EXAMPLES["farsi"][7], "farsi").astype(int), atol=2)
     assert studio.means()["label"].argmax() == 7 and "mean of the prior" not in studio.message.value
     studio.pens["farsi"].strokes = EXAMPLES["farsi"][3]
     assert picture(studio) not in (seven, nothing)
@@ -128,11 +131,9 @@ def test_what_is_no_sound_is_refused_in_the_panel_and_loses_nothing(studio, cont
 
 
 def test_what_it_refuses(model):
-    from mvae_lib.spec import AS_WRITTEN
-
     for panel in (Studio, Listener):
         with pytest.raises(ValueError, match="no sound"):
-            panel(MVAE(AS_WRITTEN))
+            panel(build(AS_WRITTEN))
 
 
 def test_a_view_is_saved_as_a_figure_with_its_probabilities(studio):

@@ -4,13 +4,12 @@ import torch
 from small import run, triplets
 from torch import nn
 
-from mvae_lib import evaluate
-from mvae_lib.evaluate import sweeps
-from mvae_lib.model import MVAE
+from mvae_lib import build
+from study.evidence import sweeps
 
 
 class Reads(nn.Module):
-    """A label decoder, or a reader: which of ten intervals of width `step` the first number lies in; 0 below, 9 above."""
+    """A label decoder, or a classifier: which of ten intervals of width `step` the first number lies in; 0 below, 9 above."""
 
     def __init__(self, step: float) -> None:
         super().__init__()
@@ -25,34 +24,36 @@ def test_the_steps_are_the_report_s():
     assert (1500 * sweeps.STEPS).round().tolist() == list(range(-1500, 1500, 30))
 
 
-def test_one_index_that_leads_through_all_labels_and_others_that_lead_nowhere():
-    model, few = MVAE(run()).eval(), triplets("test")
-    model.label_decoder = Reads(300.0)  # index 0 alone is read, and goes through all ten within the report's reach
-    readers = {name: Reads(0.05) for name in model.names}
-    frame = evaluate.sweep_table(model, few, readers, digits=(3, 7))
+def test_one_dimension_that_leads_through_all_labels_and_others_that_lead_nowhere():
+    model, few = build(run()).eval(), triplets("test")
+    model.label_decoder = Reads(300.0)  # dimension 0 alone is read, and goes through all ten within the report's reach
+    classifiers = {name: Reads(0.05) for name in model.names}
+    frame = sweeps.sweep_table(model, few, classifiers, digits=(3, 7))
     own = frame.query("network == 'trained' and direction == 'index' and reach == '±1500'").set_index("number")["labels"]
     assert own[0] == 10 and (own.drop(0) == 1).all()
     near = frame.query("network == 'trained' and direction == 'index' and reach == '±4 sd'").set_index("number")["labels"]
     assert near[0] <= 2, "within 4 sd, about 1, the first number stays in one interval or the next"
     assert len(frame) == 2 * 2 * 2 * 8 and frame["labels"].between(1, 10).all()
+    assert list(frame.columns)[:5] == ["network", "direction", "reach", "number", "labels"]
+    assert list(frame.columns)[5:] == ["read_farsi", "read_kannada", "read_speech", "ends", "centre"]
 
 
 def test_ends_and_centre_of_a_decoder_that_saturates_and_of_one_that_does_not_move():
-    model, few = MVAE(run()).eval(), triplets("test")
-    readers = {name: Reads(0.1) for name in model.names}
+    model, few = build(run()).eval(), triplets("test")
+    classifiers = {name: Reads(0.1) for name in model.names}
     for name in ("farsi", "kannada"):
         decoder = model.decoders[name]
         decoder.trunk, decoder.out = nn.Identity(), nn.Linear(8, 784)
         nn.init.zeros_(decoder.out.weight), nn.init.zeros_(decoder.out.bias)
-        decoder.out.weight.data[:, 0] = 0.05  # a sigmoid of index 0: a step at the centre, flat at the ends
-    frame = evaluate.sweep_table(model, few, readers, digits=(3,))
+        decoder.out.weight.data[:, 0] = 0.05  # a sigmoid of dimension 0: a step at the centre, flat at the ends
+    frame = sweeps.sweep_table(model, few, classifiers, digits=(3,))
     row = frame.query("network == 'trained' and direction == 'index' and reach == '±1500'").set_index("number")
     assert row.loc[0, "centre"] > 0.9 and row.loc[0, "ends"] < 1e-6
     assert (row.drop(0)[["ends", "centre"]] == 0).all(axis=None)
 
 
 def test_an_untrained_network_is_another_one_of_the_same_making():
-    model = MVAE(run())
+    model = build(run())
     fresh, again = sweeps.untrained(model), sweeps.untrained(model)
     one, two, own = (list(net.parameters()) for net in (fresh, again, model))
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))

@@ -3,14 +3,19 @@
 import dataclasses
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
+from conftest import needs_real
 from small import run, triplets
 from torch import nn
 
-from mvae_lib import data, evaluate, search, train, variants
-from mvae_lib.data import triplets as module
-from mvae_lib.model import MVAE
+from mvae_lib import build, data, tables, train
+from mvae_lib.fusion import Gaussian, Noise
+from mvae_lib.model import Plan
+from mvae_lib.objectives import columns
+from mvae_lib.subsets import powerset
+from study.evidence import search, variants
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def leaves(value, path=""):
         yield path, value
 
 
-def test_a_variant_differs_in_one_choice(base):
+def test_a_variant_differs_in_one_choice():
     allowed = {
         "rebuilt": {".train.rebuild", ".train.subsets", ".train.random_subsets"},
         "beta": {".train.beta"},
@@ -72,9 +77,11 @@ def test_the_base_is_trained_once_and_each_row_is_of_its_own_run(base, monkeypat
     frame = variants.compare(("beta", "label term", "speech view"), 1, base)
     assert sorted(trained) == sorted({*trained}) and len(trained) == 6  # 3 betas besides the base's, no labels, frames, base
     assert len(frame) == (4 + 2 + 2) * 7 and not frame["neg_elbo"].isna().any()
+    assert list(frame.columns[:4]) == ["question", "answer", "given", "accuracy"]
+    assert list(frame.columns[-4:]) == ["centroid_accuracy", "active_units", "epochs", "seed"]
     own = frame.query("question == 'beta' and answer == '4'").set_index("given")
     model = variants.trained(replace(base, name="variant-beta-4", train=replace(base.train, beta=4.0)), 1)
-    table = evaluate.combination_table(model, data.load("val", base.data))
+    table = tables.combination_table(model, data.load("val", base.data))
     assert own["bce_farsi"].to_dict() == table.loc[own.index, "bce_farsi"].to_dict()
     assert own["kl"].tolist() == pytest.approx(own["kl_to_prior"].tolist(), rel=1e-4)  # by two ways
     once_more = variants.compare(("beta",), 1, base)  # from the folders
@@ -84,62 +91,90 @@ def test_the_base_is_trained_once_and_each_row_is_of_its_own_run(base, monkeypat
 
 
 def test_nearest_class_mean_on_codes_that_are_the_digit(base, monkeypatch):
-    model, split = MVAE(base), data.load("val", base.data)
-    perfect = torch.eye(10)
-    monkeypatch.setattr(evaluate, "posteriors", lambda m, t, given: (perfect[t.labels], None))
-    assert variants._centroids(model, split, split, every=1) == [1.0] * 7
-    monkeypatch.setattr(evaluate, "posteriors", lambda m, t, given: (torch.ones(len(t), 10), None))
-    assert variants._centroids(model, split, split, every=1) == pytest.approx([0.1] * 7)
-    sign = (torch.arange(len(split)) // 10 % 2 * 2 - 1)[:, None]  # adversarial: easy to tell apart, and all means are one
-    monkeypatch.setattr(evaluate, "posteriors", lambda m, t, given: (perfect[t.labels] * sign, None))
-    assert variants._centroids(model, split, split, every=1) == pytest.approx([0.1] * 7)
+    model, perfect = build(base), torch.eye(10)
+    model.card = {"class_means": {}, "global_means": {}}
+    departed = tables.combinations(3)
+    empty = pd.DataFrame({"kl_to_prior": 0.0}, index=pd.Index(departed, name="given"))
+    monkeypatch.setattr(tables, "combination_table", lambda m, t: empty.rename(columns={"kl_to_prior": "kl"}))
+    monkeypatch.setattr(variants, "departure_table", lambda m, t: empty)
+
+    def shares(code) -> list[float]:
+        codes = lambda m, t, given=None: Gaussian(code(t), torch.zeros(len(t), 10))  # noqa: E731
+        monkeypatch.setattr(tables, "posteriors", codes)
+        return variants._measured(model, every=1)["centroid_accuracy"].tolist()
+
+    assert shares(lambda t: perfect[t.labels]) == [1.0] * 7
+    assert shares(lambda t: torch.ones(len(t), 10)) == pytest.approx([0.1] * 7)
+    # adversarial: easy to tell apart, and all means are one
+    assert shares(lambda t: perfect[t.labels] * (torch.arange(len(t)) // 10 % 2 * 2 - 1)[:, None]) == pytest.approx([0.1] * 7)
 
 
 def test_gradient_norms_are_the_steps_own(base):
     frame = variants.gradient_norms(base)
+    assert list(frame.columns) == ["answer", "step", "gradient"]
     assert frame.groupby("answer").size().to_dict() == dict.fromkeys(variants.WORDS.values(), 3)
     spec = variants.variants(base)["logvar heads"]["default"]
-    with torch.random.fork_rng():
-        torch.manual_seed(spec.train.seed)
-        model = MVAE(spec)
-    _, batch = next(train._batches(model, data.load("train", spec.data).repaired(1), 1, spec.train.batch_size, shuffled=True))
-    loss, _ = train.batch_loss(model, spec, *batch, torch.tensor(spec.train.beta))
-    loss.backward()
-    first = frame.query("answer == 'default' and step == 1")["gradient"].item()
-    assert first == pytest.approx(float(nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])))
+    model, optimizer = train.untrained(spec)
+    norms, step = [], train.fast_step(model, optimizer)
+
+    def watched(*batch):
+        result = step(*batch)
+        norms.append(float(nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])))
+        return result
+
+    train.train_epoch(model, watched, data.load("train", spec.data).repaired(1), 1)  # the same epoch, by the trainer itself
+    assert frame.query("answer == 'default'")["gradient"].tolist() == norms
+
+
+def test_first_steps_are_those_of_the_plainest_loop(base):
+    """Without a seed: weights and noise from one stream, batches in the order of seed 0; torch's own stream is left as it was."""
+    few = triplets()
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    frame = variants.first_steps({"one": run(), "other": run(seed=1)}, few, 2)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert list(frame.columns) == ["variant", "step", "gradient", "objective"] and frame["step"].tolist() == [1, 2, 1, 2]
+    torch.manual_seed(1)
+    model = build(run(seed=1))
+    step, rows = train.fast_step(model, torch.optim.Adam(model.parameters(), 1e-2, fused=True)), []
+    for (x, y), _ in zip(few.batches(16, order_seed=0), range(2), strict=False):
+        noise = Noise(torch.randn(7, len(y), 8), torch.zeros(7, len(y)))
+        _, means, _ = step(1.0, x, y, None, noise, Plan.of(powerset(3), 3), torch.ones(()))
+        norm = nn.utils.get_total_norm([p.grad for p in model.parameters()]).item()
+        rows.append([norm, columns(means, model, 1.0)["reported_bound"].sum().item()])
+    assert frame.query("variant == 'other'")[["gradient", "objective"]].to_numpy().tolist() == rows
 
 
 def test_a_speaker_left_out_is_not_learnt_from(base, monkeypatch):
     seen = []
-    monkeypatch.setattr(variants, "trained", lambda r, epochs: seen.append(r) or MVAE(r))
-    monkeypatch.setattr(evaluate, "combination_table", lambda m, t: _table(m.spec.data.left_out, t.recipe.left_out))
+    monkeypatch.setattr(variants, "trained", lambda r, epochs: seen.append(r) or build(r))
+    monkeypatch.setattr(tables, "combination_table", lambda m, t: _table(m.spec.data.left_out, t.recipe.left_out))
     frame = variants.without_a_speaker(1, base)
     assert [r.data.left_out for r in seen] == ["", *variants.SPEAKERS] and len({r.name for r in seen}) == 7
+    assert seen[0] == base and list(frame.columns) == ["left_out", "epochs", "given", "accuracy"]
     assert set(frame["given"]) == {"m3", "m2,m3", "m1,m3", "m1,m2,m3"} and len(frame) == 28
     assert frame["left_out"].drop_duplicates().tolist() == ["none", *variants.SPEAKERS]
 
 
 def _table(of_model: str, of_triplets: str):
-    import pandas as pd
-
     assert of_model == of_triplets
-    return pd.DataFrame({"accuracy": 1.0}, index=pd.Index([*evaluate.REPORT_ORDER, evaluate.CLASS_MEAN], name="given"))
+    return pd.DataFrame({"accuracy": 1.0}, index=pd.Index([*tables.REPORT_ORDER, tables.CLASS_MEAN], name="given"))
 
 
 def test_a_contest_is_on_equal_terms(base, monkeypatch):
     seen = []
-    monkeypatch.setattr(variants, "trained", lambda r, epochs: seen.append(r) or MVAE(r))
-    monkeypatch.setattr(evaluate, "combination_table", lambda m, t: _table("", ""))
+    monkeypatch.setattr(variants, "trained", lambda r, epochs: seen.append(r) or build(r))
+    monkeypatch.setattr(tables, "combination_table", lambda m, t: _table("", ""))
     monkeypatch.setattr(variants, "AS_RUN", replace(run(), name="as_run"))
     monkeypatch.setattr(variants, "AS_WRITTEN", replace(run(), name="as_written"))
     frame = variants.contest(base, 1)
     assert {r.data.split for r in seen} == {"by_writer"} and len({(r.train.precision, r.train.compile) for r in seen}) == 1
     assert frame["answer"].drop_duplicates().tolist() == ["the search's winner", "as_written", "as_run"]
-    assert set(frame["split"]) == {"val", "test"}
+    assert list(frame.columns) == ["answer", "epochs", "split", "given", "accuracy"] and set(frame["split"]) == {"val", "test"}
 
 
-def test_the_speakers_are_the_data_s():
-    if not data.is_real():
-        pytest.skip("the public files are not here")
+@needs_real
+def test_the_speakers_are_the_data_s(monkeypatch):
+    monkeypatch.setenv("MVAE_DATA", "real")
     spoken = {name.split("_")[1] for name in data.load("train", search.BASE.data).speech_names}
-    assert spoken == set(variants.SPEAKERS) and module.SPLITS
+    assert spoken == set(variants.SPEAKERS)
