@@ -71,7 +71,7 @@ def run(notebooks: list[Path], parameters: dict[str, str], copy: Callable[[Path]
 def decide(real_only: bool) -> str:
     """Which data the study runs on: decided once, told to every kernel through MVAE_DATA. Exits if that is not `real_only`."""
     from mvae_lib.data import DataError, load
-    from mvae_lib.data.sets import STANDIN
+    from mvae_lib.data.arrays import STANDIN
 
     try:
         source = load("test").source
