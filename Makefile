@@ -4,14 +4,17 @@
 PYTHON ?= python3.11
 PROFILE ?= laptop
 PY := .venv/bin/python
-PROMPT := --ServerApp.kernel_websocket_connection_class=mvae_lib.widgets.prompt.Prompt
-IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
+NEWEST := .venv-newest/bin/python
+CONNECTION := --ServerApp.kernel_websocket_connection_class=study.app.server.NoDelayConnection
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+SHARED_CORES := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+PIP := -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lab app data figures bench refresh
+.PHONY: help study test test-newest lab app data figures bench refresh
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 study: .venv/.stamp ## run every notebook, in order, into data/out/ (PROFILE=smoke, laptop or full; laptop unless told)
 	@echo "study: running the notebooks, profile $(PROFILE)"
@@ -22,16 +25,20 @@ test: .venv/.stamp ## lint, types, and every test
 	@$(PY) -m ruff check
 	@echo "test: pyright"
 	@$(PY) -m pyright --pythonpath $(PY)
-	@echo "test: pytest"
-	@$(PY) -m pytest -q
+	@echo "test: pytest, in two processes of one thread each"
+	@$(SHARED_CORES) $(PY) -m pytest -q -n 2 --dist loadscope --durations=10
+
+test-newest: .venv-newest/.stamp ## the tests that need no browser, on the newest Python here and the newest versions of everything
+	@$(NEWEST) -c 'import platform, torch; print("test: Python", platform.python_version() + ", torch", torch.__version__)'
+	@$(SHARED_CORES) $(NEWEST) -m pytest -q -n 2 --dist loadscope --durations=10 --ignore tests/test_browser.py --ignore tests/test_page.py
 
 lab: .venv/.stamp ## open JupyterLab on the first notebook
 	@echo "lab: opening JupyterLab (Ctrl-C here ends it)"
-	@$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(PROMPT) notebooks/00_environment_and_data.ipynb
+	@$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(CONNECTION) notebooks/00_environment_and_data.ipynb
 
 app: .venv/.stamp ## open the page on this machine alone: the explorer, and a place to draw and to speak
 	@echo "app: serving the page (Ctrl-C here ends it)"
-	@cd notebooks/page && JUPYTER_PATH="$(CURDIR)/notebooks/page:$(CURDIR)/.venv/share/jupyter" $(CURDIR)/$(PY) -m voila explorer.ipynb
+	@cd notebooks/page && JUPYTER_PATH="$(CURDIR)/notebooks/page:$(CURDIR)/.venv/share/jupyter" "$(CURDIR)/$(PY)" -m voila explorer.ipynb
 
 data: .venv/.stamp ## get the public data files and prepare the arrays of both presets
 	@echo "data: looking for the public files"
@@ -39,7 +46,7 @@ data: .venv/.stamp ## get the public data files and prepare the arrays of both p
 
 figures: .venv/.stamp ## redraw every figure from saved results into data/out/, no training
 	@echo "figures: redrawing from saved results"
-	@$(PY) -m mvae_lib.figures.redraw
+	@$(PY) -m study.plots
 
 bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae; BROWSER=1: the explorer's latency instead)
 	@$(PY) -m bench.run $(if $(PEERS),--peers) $(if $(BROWSER),--browser)
@@ -48,27 +55,40 @@ refresh: .venv/.stamp ## renew the committed notebooks and figures (real data on
 	@echo "refresh: running the notebooks and renewing notebooks/ and figures/"
 	@$(PY) notebooks/run.py --refresh
 
-# The environment: Python 3.11, the lock's exact pins, and the study itself, editable.
+# The environment: a Python of 3.11 or later, the lock's exact pins, and the study itself, editable.
 .venv/.stamp: requirements.lock pyproject.toml
-	@if ! $(PY) -c '$(IS_311)' 2>/dev/null; then \
-	    for py in $(PYTHON) python3 ''; do \
-	        [ -n "$$py" ] && "$$py" -c '$(IS_311)' 2>/dev/null && break; \
+	@if ! $(PY) -c '$(NEW_ENOUGH)' 2>/dev/null; then \
+	    for py in "$(PYTHON)" python3 python3.13 python3.12 ''; do \
+	        [ -n "$$py" ] && "$$py" -c '$(NEW_ENOUGH)' 2>/dev/null && break; \
 	    done; \
-	    [ -n "$$py" ] || { echo "This study needs Python 3.11; neither '$(PYTHON)' nor 'python3' is that." \
+	    [ -n "$$py" ] || { echo "This study needs Python 3.11 or later; neither '$(PYTHON)' nor 'python3' is that." \
 	        "Install it, or say where it is: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
 	    echo "setup: making .venv with $$py"; \
 	    "$$py" -m venv --clear .venv; \
 	fi
 	@echo "setup: installing the pinned packages into .venv (a minute or two, and more on a slow line)"
-	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.lock
-	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PY) $(PIP) -r requirements.lock
+	@$(PY) $(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# A second one: the newest Python here (of pyenv's too), and the newest version of everything that pyproject.toml allows.
+.venv-newest/.stamp: pyproject.toml
+	@for py in python3 python3.11 python3.12 python3.13 python3.14 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.*/bin/python; do \
+	    "$$py" -c '$(NEW_ENOUGH)' 2>/dev/null && "$$py" -c 'import sys; print(sys.version_info[1], sys.executable)'; \
+	done | sort -n | tail -1 | cut -d ' ' -f 2- | { read -r py; \
+	    [ -n "$$py" ] || { echo "There is no Python of 3.11 or later here." >&2; exit 1; }; \
+	    echo "setup: making .venv-newest with $$py"; \
+	    "$$py" -m venv --clear .venv-newest; }
+	@echo "setup: installing the newest packages into .venv-newest (some gigabytes, where torch comes with CUDA)"
+	@$(NEWEST) $(PIP) --upgrade setuptools
+	@$(NEWEST) $(PIP) --upgrade --upgrade-strategy eager --no-build-isolation -e '.[study,test]'
 	@touch $@
 
 # The peers' own environment: the lock's pins, and MultiVae beside them; nothing of it reaches .venv.
 bench/.venv/.stamp: .venv/.stamp bench/requirements.txt
 	@echo "setup: installing MultiVae into bench/.venv"
 	@$(PY) -m venv --clear bench/.venv
-	@bench/.venv/bin/python -m pip install -qq --disable-pip-version-check -r requirements.lock
-	@bench/.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps -r bench/requirements.txt
-	@bench/.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@bench/.venv/bin/python $(PIP) -r requirements.lock
+	@bench/.venv/bin/python $(PIP) --no-deps -r bench/requirements.txt
+	@bench/.venv/bin/python $(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
