@@ -222,5 +222,8 @@ def test_the_file_of_thirty_lines_in_the_readme_runs(tmp_path):
     done = subprocess.run([sys.executable, "two_halves.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120,
                           env=os.environ | {"MVAE_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"})  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    for words in ("m1,m2", "class mean (train)", "bce_top", "accuracy"):
-        assert words in done.stdout
+    header, *lines = [line.split() for line in done.stdout.splitlines() if not line.startswith("given")]
+    table = {row[0]: dict(zip(header, row[-len(header) :], strict=True)) for row in lines}
+    assert list(table) == ["m1", "m2", "m1,m2", "class", "global"] and header[3:5] == ["bce_top", "bce_bottom"]
+    assert all(float(table[given]["accuracy"]) > 0.7 for given in ("m1", "m2", "m1,m2")), done.stdout
+    assert float(table["m1"]["bce_bottom"]) < float(table["global"]["bce_bottom"])
