@@ -2,6 +2,7 @@
 
 import io
 from inspect import signature
+from typing import Any
 
 import librosa
 import numpy as np
@@ -40,8 +41,9 @@ def invert_mfcc(frames: Num[ndarray, "..."]) -> Float32[ndarray, "n"]:
     # Frames are not centred, and librosa's search blows up at the edges of such: it goes centred, between two silent frames
     # on each side, and what stands before the first frame and after the last is cut.
     padded = np.pad(power, ((0, 0), (2, 2)))
-    seed = "rng" if "rng" in signature(librosa.griffinlim).parameters else "random_state"  # so called before librosa 1.0
-    signal = librosa.griffinlim(padded, n_iter=ITERATIONS, hop_length=HOP, win_length=FRAME, **{seed: 0})  # -> [80 (T + 3)]
+    name = "rng" if "rng" in signature(librosa.griffinlim).parameters else "random_state"  # so called before librosa 1.0
+    seed: dict[str, Any] = {name: 0}
+    signal = librosa.griffinlim(padded, n_iter=ITERATIONS, hop_length=HOP, win_length=FRAME, **seed)  # -> [80 (T + 3)]
     start = 2 * HOP - FRAME // 2
     return _within(signal[start : start + (frames.shape[1] - 1) * HOP + FRAME])
 
