@@ -18,7 +18,7 @@ from mvae_lib.data.digits import Images, Labels
 from mvae_lib.data.sources import SOURCES, NoData, log
 from mvae_lib.data.speech import Recording
 
-VERSION = 2  # of the processed arrays: raise it when a reader, a view or the stand-in changes
+VERSION = 3  # of the processed arrays: raise it when a reader, a view or the stand-in changes
 REAL, STANDIN = "real data", "stand-in"  # the words for a caption
 Arrays = dict[str, np.ndarray]
 Pictures = dict[str, tuple[Images, Labels]]  # by script and part

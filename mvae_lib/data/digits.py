@@ -85,16 +85,11 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
         raise DataError(f"{path}: not a whole idx file of unsigned bytes ({error}). Get a whole copy.") from None
 
 
-def resize(crop: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Nearest neighbour, ``[h, w]`` -> ``[height, width]``: pixel i takes pixel floor((2 i + 1) old / (2 new)), in whole numbers.
+def resize(crop: Crop, height: int, width: int) -> Shaped[np.ndarray, "height width"]:
+    """Pillow's nearest neighbour, ``[h, w]`` -> ``[height, width]``."""
+    from PIL import Image
 
-    It is the one under pixel i's centre, or the second of two where that is on their edge. Pillow's NEAREST adds up old / new in
-    floating point and may fall short of an edge: to 28, from 8, 16, 32, 40, 64, 72, 80 and larger multiples of 8, not from 24, 48
-    and 56. That would be .24 % of the pixels of HODA's training images, in one image of seven.
-    """
-    rows = (2 * np.arange(height) + 1) * crop.shape[0] // (2 * height)
-    columns = (2 * np.arange(width) + 1) * crop.shape[1] // (2 * width)
-    return crop[rows[:, None], columns]  # [h, w] -> [height, width]
+    return np.asarray(Image.fromarray(crop).resize((width, height), Image.Resampling.NEAREST))
 
 
 def stretch(crop: Crop) -> Shaped[np.ndarray, "28 28"]:

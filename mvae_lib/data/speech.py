@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int16
+from jaxtyping import Float32, Float64, Int16
 
 from mvae_lib.data.sources import DataError, wavs
 
@@ -72,7 +72,7 @@ def ratio(samples: Samples) -> Float32[np.ndarray, "13"]:
     framed = signal[np.arange(FRAME) + HOP * np.arange(count)[:, None]]  # [n] -> [T, 200]
     power = np.abs(np.fft.rfft(framed, RATIO_FFT)) ** 2 / RATIO_FFT  # [T, 200] -> [T, 257]
     tiny = np.finfo(float).eps
-    mels = np.maximum(power @ _htk_mels().T, tiny)  # [T, 257] -> [T, 26]
+    mels = np.maximum(power @ _mel_filters().T, tiny)  # [T, 257] -> [T, 26]
     cepstrum = np.asarray(dct(np.log(mels), norm="ortho"))[:, :COEFFICIENTS]  # [T, 26] -> [T, 13]
     cepstrum[:, 0] = np.log(np.maximum(power.sum(1), tiny))
     centre, spread = cepstrum.mean(0), cepstrum.std(0)  # [T, 13] -> [13]
@@ -80,10 +80,17 @@ def ratio(samples: Samples) -> Float32[np.ndarray, "13"]:
 
 
 @cache
-def _htk_mels() -> Float32[np.ndarray, "26 257"]:
+def _mel_filters() -> Float64[np.ndarray, "26 257"]:
+    """Triangles over FFT bins, equally far apart in HTK mels from 0 to 4 kHz, their corners floored to whole bins.
+
+    The rule is python_speech_features', which made the report's vectors; librosa's corners lie between the bins.
+    """
     import librosa
 
-    return librosa.filters.mel(sr=RATE, n_fft=RATIO_FFT, n_mels=RATIO_MELS, htk=True, norm=None)
+    hertz = librosa.mel_frequencies(RATIO_MELS + 2, fmin=0, fmax=RATE / 2, htk=True)
+    corners = np.floor((RATIO_FFT + 1) * hertz / RATE)  # [28]
+    bins = np.arange(RATIO_FFT // 2 + 1)
+    return np.stack([np.interp(bins, corners[i : i + 3], (0, 1, 0)) for i in range(RATIO_MELS)])
 
 
 def mfcc(samples: Samples) -> Float32[np.ndarray, "13 T"]:

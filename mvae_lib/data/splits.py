@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
 
-from mvae_lib.data.arrays import arrays
+from mvae_lib.data.arrays import Arrays, arrays
 from mvae_lib.data.digits import Labels
 from mvae_lib.pairs import SPLITS, Pairs, draw_tuples
 from mvae_lib.spec import DataRecipe
@@ -53,7 +53,7 @@ def load(split: str, recipe: DataRecipe = DataRecipe()) -> Triplets:
     keys = {"farsi": f"farsi_{part.removesuffix('_dig')}", "kannada": f"kannada_{part}", "speech": "speech"}
     labels = {name: sets[f"{key}_labels"] for name, key in keys.items()}
     rows = _images(split, recipe, labels["farsi"], labels["kannada"])
-    rows["speech"], learnt = (_recordings(s, recipe, sets["takes"], sets["names"]) for s in (split, "train"))
+    rows["speech"], learnt = (_recordings(s, recipe, sets) for s in (split, "train"))
 
     scaler = _scaler(recipe.speech, sets["speech"][learnt])
     pools = {name: torch.from_numpy(sets[key][rows[name]]) for name, key in keys.items()}
@@ -67,12 +67,19 @@ def load(split: str, recipe: DataRecipe = DataRecipe()) -> Triplets:
     )  # fmt: skip
 
 
-def _recordings(split: str, recipe: DataRecipe, takes: np.ndarray, names: np.ndarray) -> Int[np.ndarray, "rows"]:
-    """The recordings that belong to the split: by take, and by speaker where one is left out."""
-    first = 5 if recipe.split == "as_written" else 10
-    belongs = {"train": takes >= first, "val": (takes >= 5) & (takes < first)}.get(split, takes < 5)
+def _recordings(split: str, recipe: DataRecipe, sets: Arrays) -> Int[np.ndarray, "rows"]:
+    """The recordings that belong to the split: by take, or at random among takes 5 to 49; and by speaker where one is left out."""
+    takes, labels = sets["takes"], sets["speech_labels"]
+    belongs = {"train": takes >= 10, "val": (takes >= 5) & (takes < 10)}.get(split, takes < 5)
+    if recipe.split == "as_written" and split == "train":
+        belongs = takes >= 5
+    elif recipe.split == "as_run" and not split.startswith("test"):
+        learnable = np.flatnonzero(takes >= 5)
+        counts = np.bincount(labels[learnable], minlength=10)
+        held = _per_digit(labels[learnable], counts // 5, np.random.default_rng((recipe.seed, 2)))
+        belongs = np.isin(np.arange(len(takes)), learnable[held[split == "train"]])
     if recipe.left_out:
-        speakers = np.array([name.split("_")[1] for name in names.tolist()])  # "7_jackson_32.wav"
+        speakers = np.array([name.split("_")[1] for name in sets["names"].tolist()])  # "7_jackson_32.wav"
         if recipe.left_out not in speakers:
             raise ValueError(f"DataRecipe.left_out is {recipe.left_out!r}; the speakers are {', '.join(sorted(set(speakers)))}.")
         theirs = speakers == recipe.left_out
