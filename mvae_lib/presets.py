@@ -30,7 +30,7 @@ AS_RUN = RunSpec(
         activation="mish",
         zero_logvar="all",
     ),
-    train=TrainSpec(beta_epochs=200, patience=4, amsgrad=True, compile=True),
+    train=TrainSpec(beta_epochs=200, patience=4, watched="joint", amsgrad=True, compile=True),
 )
 """The notebooks that made the report's Table 2."""
 

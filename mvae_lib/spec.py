@@ -93,7 +93,9 @@ class TrainSpec(_Checked):
     label_weight: float = 1.0  # Weight of the label's cross-entropy; 0: labels are not learnt from
     beta_epochs: int = 0  # Beta rises linearly from 0, step by step, over this many epochs; 0: constant from the start
     epochs: int = 500  # At most
-    patience: int = 0  # Stop after this many epochs without a better validation objective; 0: never
+    patience: int = 0  # Stop after this many epochs without a better value of what is watched; 0: never
+    watched: Literal["objective", "joint"] = "objective"
+    """The validation objective, or, as the report's authors had it, its part with every modality given (`reported_bound`)."""
     min_delta: float = 0.1  # How much lower (nats per tuple, summed over subsets) counts as better
     batch_size: int = 128
     learning_rate: float = 1e-3
@@ -154,5 +156,5 @@ def _unknown(given: Any, known: Any, at: str = "$") -> list[str]:
 def without_limits(run: RunSpec) -> dict[str, Any]:
     """All that two runs must share for one to go on with the other: everything but how long to train."""
     parts = asdict(run)
-    parts["train"] |= {"epochs": None, "patience": None}
+    parts["train"] |= {"epochs": None, "patience": None, "watched": None}
     return parts

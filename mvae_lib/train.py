@@ -115,7 +115,7 @@ def train_epoch(
     for (share, x, y, seen, noise, plan), beta in zip(batches, torch.tensor(betas, device=model.device), strict=True):
         averages.add(*step(share, x, y, seen, noise, plan, beta), samples=len(y))
         after_step()
-    return _rows(model, pairs, epoch, averages, plan, start)
+    return _rows(model, pairs, epoch, averages, plan, start, beta=sum(betas) / steps)
 
 
 @torch.no_grad()
@@ -126,7 +126,7 @@ def measure_epoch(model: MVAE, pairs: Pairs, epoch: int, objective: Objective | 
     beta = torch.tensor(model.beta, device=model.device)
     for _, x, y, seen, noise, plan in _batches(model, pairs, epoch, 1024, shuffled=False):
         averages.add(*batch_loss(model, model, function, x, y, seen, noise, plan, beta), samples=len(y))
-    return _rows(model, pairs, epoch, averages, plan, start)
+    return _rows(model, pairs, epoch, averages, plan, start, model.beta)
 
 
 def untrained(run: RunSpec | MVAE, device: str = "cpu") -> tuple[MVAE, Optimizer]:
@@ -165,11 +165,15 @@ def batch_loss(net: Callable[..., Pass], model: MVAE, objective: Objective, x, y
 
 
 def stopped(history: pd.DataFrame, spec: TrainSpec) -> bool:
-    """Has the watched objective gone ``patience`` epochs without getting better by ``min_delta``?"""
+    """Has what is watched gone ``patience`` epochs without getting better by ``min_delta``?"""
     if history.empty or not spec.patience:
         return False
+    watch, column = history.query("split != 'train'"), "objective"
+    if spec.watched == "joint":
+        given = watch["subset"].str.count("m")
+        watch, column = watch[given == given.max()], "reported_bound"
     best, waited = float("inf"), 0
-    for value in history.query("split != 'train'").groupby("epoch")["objective"].first():
+    for value in watch.groupby("epoch")[column].first():
         best, waited = (value, 0) if value < best - spec.min_delta else (best, waited + 1)
     return waited >= spec.patience
 
@@ -215,17 +219,22 @@ def _batches(model: MVAE, pairs: Pairs, epoch: int, size: int, shuffled: bool) -
         yield len(mine) * world / len(index), *pairs.gather(mine), pairs.seen(mine), noise, plan
 
 
-def _rows(model: MVAE, pairs: Pairs, epoch: int, averages: Averages, plan: Plan | None, start: float) -> pd.DataFrame:
-    """Means over an epoch -> its rows, one a subset; the random ones of sampled subsets share one row, "between"."""
+def _rows(
+    model: MVAE, pairs: Pairs, epoch: int, averages: Averages, plan: Plan | None, start: float, beta: float
+) -> pd.DataFrame:
+    """Means over an epoch -> its rows, one a subset; the random ones of sampled subsets share one row, "between".
+
+    beta: what it was on the mean, over the steps that were averaged.
+    """
     pooled = range(2, len(model.names)) if model.spec.train.subsets == "sampled" else ()
     objective, means = averages.value(dist.all_reduce if processes()[1] > 1 else None)
-    table = columns(means, model, model.beta)
+    table = columns(means, model, beta)
     names = ["between" if len(subset) in pooled else subset_name(subset) for subset in (plan.subsets if plan else ())]
     frame = pd.DataFrame({"subset": names, **{name: value.tolist() for name, value in table.items()}})
     frame = frame.groupby("subset", sort=False, as_index=False).agg("mean")
     frame.insert(0, "epoch", epoch)
     frame.insert(1, "split", pairs.split)
-    return frame.assign(beta=model.beta, seconds=time.perf_counter() - start, objective=objective)
+    return frame.assign(beta=beta, seconds=time.perf_counter() - start, objective=objective)
 
 
 def main() -> None:
