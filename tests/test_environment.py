@@ -22,6 +22,7 @@ LOCK = [line for line in (ROOT / "requirements.lock").read_text().splitlines() i
 PINS = {canonicalize_name(name): pin for name, _, pin in (line.partition("==") for line in LOCK)}
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
 CONDA_NAMES = {"torch": "pytorch", "soundfile": "pysoundfile", "playwright": "playwright-python"}
+CONDA_NAMES |= {"python-speech-features": "python_speech_features"}
 
 
 def test_the_lock_pins_each_package_once_and_exactly() -> None:

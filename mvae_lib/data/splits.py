@@ -68,7 +68,7 @@ def load(split: str, recipe: DataRecipe = DataRecipe()) -> Triplets:
 
 
 def _recordings(split: str, recipe: DataRecipe, sets: Arrays) -> Int[np.ndarray, "rows"]:
-    """The recordings that belong to the split: by take, or at random among takes 5 to 49; and by speaker where one is left out."""
+    """The recordings of the split: by take, or at random among takes 5 to 49; and by speaker where one is left out."""
     takes, labels = sets["takes"], sets["speech_labels"]
     belongs = {"train": takes >= 10, "val": (takes >= 5) & (takes < 10)}.get(split, takes < 5)
     if recipe.split == "as_written" and split == "train":
