@@ -57,8 +57,8 @@ def test_replication_s_table_2_is_the_report_s_and_ours():
         assert says(theirs, was) and says(own, found), (given, column)
         apart = found - was if metric == "accuracy" else 100 * (found / was - 1)
         assert says(difference, apart), (given, column, difference, apart)
-        within = abs(apart) <= number(tolerance) or ("or .002" in tolerance and abs(found - was) <= 0.002)
-        assert (verdict == "replicated") == within, (given, column, verdict)
+        assert tolerance == ("0.4 points" if metric == "accuracy" else "5 %"), "as fixed before the run"
+        assert (verdict == "replicated") == (abs(apart) <= number(tolerance)), (given, column, verdict)
 
 
 def test_replication_s_class_means_are_the_table_s():
