@@ -102,6 +102,23 @@ def test_a_paired_change_is_sure_however_far_the_seeds_lie_apart():
     assert sure["p"] == pytest.approx(2 * scipy.stats.t.sf(t, 4), rel=1e-12)
 
 
+def test_p_is_corrected_for_the_number_of_tests():
+    """Holm's own step-down by hand: .01 · 4, .02 · 3, .03 · 2, then no less than the one before."""
+    p = pd.Series([0.03, 0.01, float("nan"), 0.02, 0.031])
+    assert seeds.holm(p).tolist() == pytest.approx([0.06, 0.04, float("nan"), 0.06, 0.06], nan_ok=True)
+    frame = pd.concat([made_up([0.010, 0.011, 0.009, 0.010, 0.010]).assign(split=split) for split in ("test", "test_dig")])
+    table = seeds.paired_gain(frame)
+    told = table.dropna(subset=["p"])
+    assert (told["p_holm"] >= told["p"]).all() and told["p_holm"].min() == pytest.approx(told["p"].min() * len(told))
+
+
+def test_the_interval_is_the_paired_mean_s():
+    change = [0.010, 0.012, 0.009, 0.011, 0.013]
+    row = seeds.paired_gain(made_up(change)).set_index(["given", "then"]).loc[("m1", "m1,m2")]
+    half = scipy.stats.t.ppf(0.975, 4) * row["sd"] / 5**0.5
+    assert (row["low"], row["high"]) == pytest.approx((row["change"] - half, row["change"] + half))
+
+
 def test_a_change_that_goes_both_ways_is_not_sure_and_one_seed_says_nothing():
     table = seeds.paired_gain(made_up([0.02, -0.02, 0.01, -0.01, 0.0])).set_index(["given", "then"])
     assert table.loc[("m1", "m1,m2"), "p"] > 0.5

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean, stdev
 
 import pandas as pd
 import torch
@@ -83,16 +82,26 @@ def latents_over_seeds(runs: Runs) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def holm(p: pd.Series) -> pd.Series:
+    """p-values corrected for how many there are, so that .05 is the chance of *any* false one; NaN stays NaN.
+    Source: Holm, Scandinavian Journal of Statistics 6, 1979."""
+    ordered = p.dropna().sort_values()
+    return (ordered * list(range(len(ordered), 0, -1))).cummax().clip(upper=1).reindex(p.index)
+
+
 def paired_gain(frame: pd.DataFrame) -> pd.DataFrame:
-    """What one modality more (then, after given) changes, seed by seed: mean and sd of the paired differences, from `over_seeds`.
-    p: of Student's t test, two-sided; NaN where the seeds do not differ, or are one."""
+    """What one modality more (then, after given) changes, seed by seed, from `over_seeds`: a row a split, metric and step.
+    Mean and sd of the paired differences, their mean's 95 % interval (low, high) and p by Student's t, two-sided; p_holm is
+    corrected for all rows. NaN where the seeds do not differ, or are one."""
     rows = []
     for split, part in frame.groupby("split", sort=False):
         for metric in compared(frame):
             table = part.pivot_table(index="seed", columns="given", values=metric)
             for given, then in one_more(part["given"].unique()):
-                change = (table[then] - table[given]).tolist()
-                sd = stdev(change) if len(change) > 1 else float("nan")
-                _, p = ttest_1samp(change, 0) if sd > 0 else (0.0, float("nan"))
-                rows.append((split, metric, given, then, fmean(change), sd, len(change), p))
-    return pd.DataFrame(rows, columns=["split", "metric", "given", "then", "change", "sd", "seeds", "p"])
+                change, low, high, p = table[then] - table[given], *[float("nan")] * 3
+                if change.nunique() > 1:
+                    test = ttest_1samp(change, 0)
+                    (low, high), p = test.confidence_interval(), test.pvalue
+                rows.append((split, metric, given, then, change.mean(), change.std(), len(change), low, high, p))
+    table = pd.DataFrame(rows, columns=["split", "metric", "given", "then", "change", "sd", "seeds", "low", "high", "p"])
+    return table.assign(p_holm=holm(table["p"]))

@@ -70,14 +70,14 @@ def convergence(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired_gain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Changes, of accuracy in points; whether a reconstruction was given before; whether a change is sure, and better."""
+    """Changes, of accuracy in points; whether a reconstruction was given before; whether chance explains a change."""
     label, recon = frame["metric"] == "accuracy", [m for m in frame["metric"].unique() if m != "accuracy"]
     number = frame["metric"].map({metric: f"m{k + 1}" for k, metric in enumerate(recon)})
     held = [m in given.split(",") for m, given in zip(number, frame["given"], strict=True)]
     state = np.where(label, "(points)", np.where(held, "(already given)", "(not given before)"))
-    better = np.where((frame["change"] > 0) == label, "better (p < .05)", "worse (p < .05)")
-    effect, scale = np.where(frame["p"] < 0.05, better, "within the seeds' spread"), np.where(label, 100, 1)
-    return frame.assign(state=state, effect=effect, change=scale * frame["change"], sd=scale * frame["sd"])
+    better = np.where((frame["change"] > 0) == label, "better (Holm's p < .05)", "worse (Holm's p < .05)")
+    effect, scale = np.where(frame["p_holm"] < 0.05, better, "may be chance"), np.where(label, 100, 1)
+    return frame.assign(state=state, effect=effect, **{name: scale * frame[name] for name in ("change", "low", "high")})
 
 
 def missing(frame: pd.DataFrame) -> pd.DataFrame:
