@@ -59,19 +59,25 @@ def test_overlap_tells_triplets_from_digits_from_strangers():
     digits = torch.arange(300) % 10
     centre = torch.nn.functional.one_hot(digits, 10).float() * 4
     own = gaussian(centre + torch.randn(300, 10, generator=torch.Generator().manual_seed(0)), 0.5)
-    means = alignment.overlap_table({"one": own, "other": own}, digits).set_index("kind")["mean"]
+    table = alignment.overlap_table({"one": own, "other": own}, digits)
+    means = table.query("one != other").set_index("kind")["mean"]
     assert means["triplet"] == pytest.approx(0, abs=1e-5) and means["triplet"] > means["same digit"] > means["other digit"]
+    within = table.query("one == 'one' and other == 'one'").set_index("kind")
+    assert list(within.index) == ["same digit", "other digit"], "a sample beside itself says nothing"
+    assert within.loc["same digit", "mean"] == pytest.approx(means["same digit"], rel=0.1) and within["n"].max() < 300
     class_only = {"one": gaussian(centre, 0.5), "other": gaussian(centre, 0.5)}
-    means = alignment.overlap_table(class_only, digits).set_index("kind")["mean"]
+    means = alignment.overlap_table(class_only, digits).query("one != other").set_index("kind")["mean"]
     assert means["triplet"] == pytest.approx(means["same digit"], abs=1e-5) and means["other digit"] < -5
 
 
 def test_a_probe_crosses_over_only_where_codes_agree():
     digits = torch.arange(200) % 10
-    code = torch.nn.functional.one_hot(digits, 10).float() * 3
+    code = torch.nn.functional.one_hot(digits, 10) * 3 + 0.1 * torch.randn(200, 10, generator=torch.Generator().manual_seed(0))
     places = {"one": gaussian(code, 1.0), "same": gaussian(code, 1.0), "turned": gaussian(code.roll(1, 1), 1.0)}
     table = alignment.probe_table(places, digits, places, digits)
-    assert table.loc["one", "one"] == table.loc["one", "same"] == 1 and table.loc["one", "turned"] == 0
+    assert list(table["probe"].unique()) == list(alignment.PROBES) and len(table) == 9
+    one = table[table["fitted on"] == "one"]
+    assert (one[["one", "same"]] == 1).all(axis=None) and (one["turned"] == 0).all()
 
 
 def test_departure_is_none_for_all_and_the_prior_for_no_news():
@@ -79,12 +85,13 @@ def test_departure_is_none_for_all_and_the_prior_for_no_news():
     model = build(run()).eval()
     table = alignment.departure_table(model, triplets("test"))
     assert tuple(table.index) == REPORT_ORDER
-    assert table.loc["m1,m2,m3", ["kl_from_full", "distance_of_means"]].abs().max() < 1e-5
-    assert (table["kl_from_full"].drop("m1,m2,m3") > 0).all()
+    assert table.loc["m1,m2,m3", ["kl_from_full", "kl_exchanged", "distance_of_means"]].abs().max() < 1e-5
+    assert (table[["kl_from_full", "kl_exchanged"]].drop("m1,m2,m3") > 0).all(axis=None)
     for expert in model.experts.values():  # experts who know nothing: infinite variance
         torch.nn.init.zeros_(expert.logvar.weight)
         torch.nn.init.constant_(expert.logvar.bias, 60.0)
     table = alignment.departure_table(model, triplets("test"))
+    assert table["kl_exchanged"].abs().max() < 1e-4, "who is exchanged does not matter where nobody is heard"
     assert table["kl_to_prior"].abs().max() < 1e-4
     assert table["entropy"].to_numpy() == pytest.approx(8 * 0.5 * (1 + math.log(2 * math.pi)), rel=1e-5)
     assert metrics.entropy(torch.zeros(8)).item() == pytest.approx(8 * 0.5 * (1 + math.log(2 * math.pi)))
