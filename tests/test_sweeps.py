@@ -21,7 +21,9 @@ class Reads(nn.Module):
 
 
 def test_the_steps_are_the_report_s():
-    assert (1500 * sweeps.STEPS).round().tolist() == list(range(-1500, 1500, 30))
+    assert (1500 * sweeps.STEPS).round().tolist() == [*range(-1500, 0, 30), *range(30, 1501, 30)], (
+        "without 0, as its authors' code"
+    )
 
 
 def test_one_dimension_that_leads_through_all_labels_and_others_that_lead_nowhere():
@@ -34,8 +36,9 @@ def test_one_dimension_that_leads_through_all_labels_and_others_that_lead_nowher
     near = frame.query("network == 'trained' and direction == 'index' and reach == '±4 sd'").set_index("number")["labels"]
     assert near[0] <= 2, "within 4 sd, about 1, the first number stays in one interval or the next"
     assert len(frame) == 2 * 2 * 2 * 8 and frame["labels"].between(1, 10).all()
-    assert list(frame.columns)[:5] == ["network", "direction", "reach", "number", "labels"]
-    assert list(frame.columns)[5:] == ["read_farsi", "read_kannada", "read_speech", "ends", "centre"]
+    assert list(frame.columns)[:5] == ["network", "direction", "reach", "number", "active"]
+    read = ["labels", "read_farsi", "read_kannada", "read_speech"]
+    assert list(frame.columns)[5:] == [*read, "together", "independent", "ends", "centre"]
 
 
 def test_ends_and_centre_of_a_decoder_that_saturates_and_of_one_that_does_not_move():
@@ -50,6 +53,24 @@ def test_ends_and_centre_of_a_decoder_that_saturates_and_of_one_that_does_not_mo
     row = frame.query("network == 'trained' and direction == 'index' and reach == '±1500'").set_index("number")
     assert row.loc[0, "centre"] > 0.9 and row.loc[0, "ends"] < 1e-6
     assert (row.drop(0)[["ends", "centre"]] == 0).all(axis=None)
+
+
+def test_pictures_that_turn_together_agree_and_by_chance_they_would_not():
+    """Ten intervals of the first pixel, each as long: two readers alike agree everywhere, by chance in one point of ten."""
+    model, few = build(run()).eval(), triplets("test")
+    for name in ("farsi", "kannada"):
+        decoder = model.decoders[name]
+        decoder.trunk, decoder.out = nn.Identity(), nn.Linear(8, 784)
+        nn.init.zeros_(decoder.out.bias), nn.init.zeros_(decoder.out.weight)
+        decoder.out.weight.data[:, 0] = 1 / 1500  # sigmoid of -1 to 1 over the report's reach: .27 to .73
+    one, turned = Reads(0.0463), Reads(0.0463)
+    turned.forward = lambda x: one(x).roll(3, -1)
+    one.forward, plain = lambda x: plain(x - 0.5), one.forward  # centred on the sigmoid's middle
+    for other, agree in ((one, 1.0), (turned, 0.0)):
+        classifiers = {"farsi": one, "kannada": other, "speech": one}
+        frame = sweeps.sweep_table(model, few, classifiers, digits=(3,))
+        row = frame.query("network == 'trained' and direction == 'index' and reach == '±1500' and number == 0").iloc[0]
+        assert row["together"] == agree and 0.08 < row["independent"] < 0.13
 
 
 def test_an_untrained_network_is_another_one_of_the_same_making():

@@ -13,7 +13,8 @@ from study.evidence.classifiers import labels_of
 from study.evidence.labels import places_of
 from study.evidence.latent import gaussian, images_of
 
-STEPS = torch.arange(-50, 50) / 50  # the report's hundred, as shares of the reach: -1500, -1470, ..., 1470 of 1500
+STEPS = torch.cat([torch.arange(-50, 0), torch.arange(1, 51)]) / 50
+"""The report's hundred, as shares of the reach: -1500, -1470, ..., -30, 30, ..., 1500 of 1500."""
 
 
 def untrained(model: MVAE, seed: int = 0) -> MVAE:
@@ -28,8 +29,10 @@ def untrained(model: MVAE, seed: int = 0) -> MVAE:
 def sweep_table(model: MVAE, pairs: Pairs, classifiers: Classifiers, digits: tuple[int, ...] = (1, 3, 5, 7, 9)) -> pd.DataFrame:
     """Every dimension and as many random directions swept, by the report's reach and by 4 sd, trained and untrained.
     From the joint posterior mean of the first triplet of each of `digits`; sd is of the aggregate posterior. Means over these
-    starts: labels, read_farsi ...: how many the label decoder, and the classifiers of what is rebuilt, see along the sweep; ends,
-    centre: the change of a pixel (0 to 1) over the outermost and the middle tenth of the sweep."""
+    starts: labels, read_farsi ...: how many the label decoder, and the classifiers of what is rebuilt, see along the sweep;
+    together: the share of its points where the images are read as one digit, and independent: what it would be by chance, were
+    they read as often but in any order; ends, centre: the change of a pixel (0 to 1) over the outermost and the middle tenth.
+    active: does the posterior mean vary along it (variance above .01)?"""
     starts, frames = torch.cat([places_of(labels_of(pairs), digit)[:1] for digit in digits]), []
     for network, net in (("trained", model), ("untrained", untrained(model))):
         mu, logvar = gaussian(tables.posteriors(net, pairs))
@@ -39,6 +42,7 @@ def sweep_table(model: MVAE, pairs: Pairs, classifiers: Classifiers, digits: tup
             for reach, far in {"±1500": torch.full_like(spread, 1500.0), "±4 sd": 4 * spread}.items():
                 rows = [_along(net, classifiers, mu[starts], way * size) for way, size in zip(ways, far, strict=True)]
                 about = {"network": network, "direction": direction, "reach": reach, "number": range(len(rows))}
+                about |= {"active": metrics.active_units(mu @ ways.T)}
                 frames.append(pd.DataFrame(about).join(pd.DataFrame(rows)))
     return pd.concat(frames, ignore_index=True)
 
@@ -49,7 +53,13 @@ def _along(net: MVAE, classifiers: Classifiers, starts: Float[Tensor, "P D"], re
     z = starts[:, None] + STEPS[:, None] * reach  # [P, 1, D] + [K, D] -> [P, K, D]
     rebuilt = net.rebuild(z)
     seen = {"labels": net.logits(z)} | {f"read_{name}": classifiers[name](x) for name, x in rebuilt.items()}
-    counts = {name: float(metrics.labels_seen(logits.argmax(-1))[0].float().mean()) for name, logits in seen.items()}
+    labels = {name: logits.argmax(-1) for name, logits in seen.items()}  # [P, K] each
+    counts = {name: float(metrics.labels_seen(each)[0].float().mean()) for name, each in labels.items()}
+    read = torch.stack([labels[f"read_{name}"] for name in images_of(net)])  # [images, P, K]
+    counts["together"] = metrics.agreement(read.flatten(1))
+    counts["independent"] = float(
+        nn.functional.one_hot(read).float().mean(2).prod(0).sum(-1).mean()
+    )  # -> [images, P, C] -> [P, C]
     images = torch.cat([rebuilt[name] for name in images_of(net)], -1)  # [P, K, F]
     change = (images[:, 10:] - images[:, :-10]).abs().mean((0, 2))  # [P, K - 10, F] -> [K - 10], over a tenth of the sweep
     return counts | {"ends": float((change[0] + change[-1]) / 2), "centre": float(change[len(change) // 2])}
