@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mvae_lib import MVAE, build, metrics, tables
+from mvae_lib import MVAE, metrics, tables, train
 from mvae_lib.pairs import Pairs
 from mvae_lib.tables import Classifiers
 from study.evidence.classifiers import labels_of
@@ -17,11 +17,9 @@ STEPS = torch.cat([torch.arange(-50, 0), torch.arange(1, 51)]) / 50
 """The report's hundred, as shares of the reach: -1500, -1470, ..., -30, 30, ..., 1500 of 1500."""
 
 
-def untrained(model: MVAE, seed: int = 0) -> MVAE:
-    """The same networks, as they are before any training."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        fresh = build(model.spec)
+def untrained(model: MVAE) -> MVAE:
+    """The same networks, as they were before any training."""
+    fresh, _ = train.untrained(model.spec)
     fresh.card = model.card
     return fresh.eval()
 
