@@ -3,10 +3,13 @@
 import math
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 from small import triplets
 
+from mvae_lib import metrics
+from mvae_lib.storage import ROOT
 from study.evidence import disentangle
 from study.evidence.missing import stroke_width
 
@@ -103,24 +106,53 @@ def test_dci():
 # --- tables
 
 
+def information(codes: torch.Tensor, times: int = 20, kl: float = 9.0) -> pd.DataFrame:
+    """The table of codes that are their own validation."""
+    return disentangle.information_table(codes, OF, torch.full((codes.shape[1],), kl), codes, OF, times)
+
+
 def test_information_is_above_chance_where_it_is_and_nowhere_else():
-    table = disentangle.information_table(perfect(), OF)
+    table = information(perfect())
     above = table[table["information"] > table["null_highest"]]
     assert above[["factor", "index"]].to_numpy().tolist() == [["digit", 1], ["speaker", 4]]
-    noise = disentangle.information_table(NOISE, OF)
+    assert table[table["chosen"]][["factor", "index"]].to_numpy().tolist() == [["digit", 1], ["speaker", 4]]
+    noise = information(NOISE)
     assert (noise["information"] <= noise["null_highest"] * 1.05).all() and (noise["null_mean"] > 0).all()
+    picked = noise[noise["chosen"]]
+    assert (picked["null_chosen"] < picked["null_highest"]).all() and len(picked) == 2, "a lucky choice, on others' samples"
+
+
+def test_draws_tell_no_more_than_their_kl_and_means_do():
+    """A dimension with a posterior of N(.02 c, 1): its KL is .0002 c^2, and its mean names the class."""
+    mean = 0.02 * (OF["digit"].float() - 4.5)[:, None]
+    kl = float(metrics.kl_per_dimension(mean, torch.zeros(N, 1)))
+    means = information(mean, kl=kl).query("factor == 'digit'").iloc[0]
+    assert means["information"] - means["null_mean"] > 100 * kl, "noise-free means in bins without a scale: not what z tells"
+    draws = information(mean + NOISE[:, :1], kl=kl).query("factor == 'digit'").iloc[0]
+    assert draws["information"] - draws["null_mean"] <= kl + (draws["null_highest"] - draws["null_mean"])
+
+
+def test_no_committed_information_exceeds_its_kl():
+    table = pd.read_csv(ROOT / "figures" / "information.csv")
+    over = table["information"] - table["null_mean"] > table["kl"] + (table["null_highest"] - table["null_mean"])
+    assert not over.any(), table[over]
 
 
 def test_scores_of_perfect_useless_and_spread_codes():
-    scores = {name: disentangle.disentanglement_table(codes, OF, times=3) for name, codes in
+    scores = {name: disentangle.disentanglement_table(codes, OF, torch.ones(6, dtype=torch.bool), times=3) for name, codes in
               {"perfect": perfect(), "useless": NOISE, "spread": spread_out()}.items()}  # fmt: skip
     value = {name: table.set_index(["score", "factor"])["value"] for name, table in scores.items()}
     assert value["perfect"]["MIG", "digit"] > 0.9 and value["perfect"]["SAP", "speaker"] > 0.6
     assert value["perfect"]["DCI disentanglement", "all"] > 0.8 and value["perfect"]["DCI completeness", "all"] > 0.8
     useless = scores["useless"].set_index(["score", "factor"])
-    assert useless["value"].drop(index=[("DCI disentanglement", "all")]).max() < 0.1
-    assert (useless["value"] <= 3 * useless["null_highest"] + 0.02).all(), "no better than chance"
+    told = useless.drop(index=["DCI disentanglement", "DCI informativeness"], level=0)
+    assert told["value"].max() < 0.1
+    assert (told["value"] <= 3 * told["null_highest"] + 0.02).all(), "no better than chance"
     assert value["spread"]["MIG", "digit"] < 0.2, "it is all there, and in no one place"
+    assert value["spread"]["DCI informativeness", "digit"] > 0.95 > 0.2 > useless.loc[("DCI informativeness", "digit"), "value"]
+    for name, special in (("perfect", True), ("spread", False)):
+        row = scores[name].set_index(["score", "factor"]).loc[("MIG", "digit")]
+        assert (row["value"] > row["rotated_highest"] + 0.3) == special, "a rotation takes away what the axes had, and no more"
 
 
 def test_factors_are_the_triplets_own():
@@ -140,5 +172,5 @@ def test_factors_are_the_triplets_own():
 
 @pytest.mark.parametrize("times", [1, 4])
 def test_the_null_is_of_as_many_permutations_as_asked(times):
-    table = disentangle.information_table(NOISE[:, :2], OF, times=times)
+    table = information(NOISE[:, :2], times)
     assert (table["null_highest"] >= table["null_mean"]).all()

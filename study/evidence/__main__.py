@@ -9,10 +9,23 @@ from inspect import Parameter, signature
 from typing import Any, Literal, get_origin
 
 import pandas as pd
+import torch
 import tyro
 
-from mvae_lib import checkpoint, data, tables
-from study.evidence import alignment, audibility, classifiers, disentangle, labels, missing, search, seeds, sweeps, variants
+from mvae_lib import checkpoint, data, metrics, tables
+from study.evidence import (
+    alignment,
+    audibility,
+    classifiers,
+    disentangle,
+    labels,
+    latent,
+    missing,
+    search,
+    seeds,
+    sweeps,
+    variants,
+)
 from study.evidence.ship import ship
 
 Function = Callable[..., Any]
@@ -50,8 +63,13 @@ MADE: dict[str, Function] = {  # what a parameter of this name asks for, made of
     "few_labels": lambda few: classifiers.labels_of(few),
     "few_singles": lambda model, few: alignment.single_posteriors(model, few),
     "singles": alignment.single_posteriors,
-    "codes": lambda model, pairs: tables.posteriors(model, pairs).mean,
+    "draws": latent.drawn,
+    "kl": lambda model, pairs: torch.tensor(latent.latent_table(tables.posteriors(model, pairs))["kl"].to_numpy()),
+    "active": lambda model, pairs: metrics.active_units(tables.posteriors(model, pairs).mean),
     "factors": disentangle.factors,
+    "val": lambda model: data.load("val", model.spec.data),
+    "val_draws": lambda model, val: latent.drawn(model, val),
+    "val_factors": lambda val: disentangle.factors(val),
     "beliefs": labels.label_beliefs,
     "classifiers": classifiers.train_classifiers,
     "study": search.study_of,

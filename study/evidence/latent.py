@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mvae_lib import MVAE, Gaussian, metrics, tables
+from mvae_lib.fusion import noise_source
 from mvae_lib.pairs import Pairs
 
 Images = dict[str, Float[Tensor, "_ _"]]  # by modality, or by what one modality was rebuilt from
@@ -18,6 +19,12 @@ def gaussian(posterior: Any) -> Gaussian:
     if not isinstance(posterior, Gaussian):
         raise ValueError(f"This takes a Gaussian posterior, with a variance a dimension; it is a {type(posterior).__name__}.")
     return Gaussian(posterior.mu, 2 * posterior.stddev.log())  # by way of the sd: the committed tables' last digits
+
+
+def drawn(model: MVAE, pairs: Pairs) -> Float[Tensor, "N D"]:
+    """One seeded draw from every tuple's posterior."""
+    q = tables.posteriors(model, pairs)
+    return (gaussian(q) if isinstance(q, Gaussian) else q).sample(noise_source(0)(*q.mean.shape))
 
 
 def latent_table(posterior: Any) -> pd.DataFrame:

@@ -6,25 +6,16 @@ from typing import Any
 
 import pandas as pd
 import torch
-from jaxtyping import Float
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from mvae_lib import MVAE, Gaussian, checkpoint, data, metrics, powerset, tables
-from mvae_lib.fusion import noise_source
 from mvae_lib.pairs import Pairs
 from mvae_lib.storage import PRETRAINED, write
 from mvae_lib.subsets import subset_name
 from study.evidence.classifiers import labels_of
 from study.evidence.disentangle import mutual_information
 from study.evidence.labels import places_of
-from study.evidence.latent import gaussian, latent_table
-
-
-def _drawn(model: MVAE, pairs: Pairs) -> Float[Tensor, "N D"]:
-    """One seeded draw from every tuple's posterior."""
-    q = tables.posteriors(model, pairs)
-    return (gaussian(q) if isinstance(q, Gaussian) else q).sample(noise_source(0)(*q.mean.shape))
+from study.evidence.latent import drawn, latent_table
 
 
 @torch.no_grad()
@@ -41,10 +32,10 @@ def describe(model: MVAE, pairs: Pairs, train: Pairs, per_label: int = 4) -> dic
     if isinstance(q, Gaussian):
         table = latent_table(q)
     else:
-        z, columns = _drawn(model, pairs), {"variance_of_mean": q.mean.var(0), "active": metrics.active_units(q.mean)}
+        z, columns = drawn(model, pairs), {"variance_of_mean": q.mean.var(0), "active": metrics.active_units(q.mean)}
         table = pd.DataFrame({"mean": z.mean(0), "sd": z.std(0)} | columns)
     if pairs.classes:
-        table["mi"] = mutual_information(_drawn(model, train), labels_of(train)).numpy()
+        table["mi"] = mutual_information(drawn(model, train), labels_of(train)).numpy()
         place = torch.cat([places_of(labels_of(pairs), label)[:per_label] for label in range(pairs.classes)])
     (x, y), means = pairs.gather(place), {}
     for subset in powerset(len(model.names)):
