@@ -4,6 +4,7 @@ import dataclasses
 import io
 import sys
 from functools import wraps
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -48,6 +49,16 @@ def printed(arguments: list[str], monkeypatch, capsys) -> pd.DataFrame:
 def test_it_prints_a_csv_with_its_command(command, folder, monkeypatch, capsys):
     options = {"likelihood": ["--draws", "5", "--triplets", "20"], "probes": ["--every", "2"]}.get(command, [])
     assert len(printed([command, folder, *options], monkeypatch, capsys)) >= 3
+
+
+def test_of_several_runs_it_is_one_table_with_their_seeds(folder, tmp_path, monkeypatch, capsys):
+    other = str(tmp_path / "other")
+    train.fit(run(epochs=1, seed=1), triplets(), None, Path(other), bar=False)
+    both = printed(["departure", folder, other], monkeypatch, capsys)
+    one, two = (printed(["departure", each], monkeypatch, capsys) for each in (folder, other))
+    assert list(both["seed"]) == [0] * 7 + [1] * 7
+    told = [column for column in one if column != "command"]
+    assert both[told].equals(pd.concat([one, two], ignore_index=True)[told])
 
 
 def test_options_reach_what_they_are_for(folder, monkeypatch, capsys):

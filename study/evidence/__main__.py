@@ -76,7 +76,7 @@ MADE: dict[str, Function] = {  # what a parameter of this name asks for, made of
     "best": search.winner,
 }
 COMMON: dict[str, tuple[Any, Any]] = {  # type and default of the options that are parameters neither of a table nor of `study_of`
-    "run": (str, Parameter.empty),
+    "run": (tuple[str, ...], Parameter.empty),  # of several, that differ in their seed, all tables in one
     "split": (Literal["train", "val", "test", "test_dig"], "test"),
 }
 
@@ -105,8 +105,13 @@ def _form(name: str) -> type:
 def main() -> None:
     forms = {name: _form(name) for name in TABLES}
     options = tyro.extras.subcommand_cli_from_dict(forms, config=(tyro.conf.PositionalRequiredArgs,))
+    function, given = TABLES[type(options).__name__][0], vars(options)
     with redirect_stdout(sys.stderr):  # nothing but the table on stdout
-        result = called(TABLES[type(options).__name__][0], vars(options))
+        if isinstance(runs := given.get("run"), tuple) and len(runs) > 1:
+            tables_of = {checkpoint.load(run).spec.train.seed: called(function, given | {"run": run}) for run in runs}
+            result = pd.concat(tables_of, names=["seed"]).reset_index(0)
+        else:
+            result = called(function, given | ({"run": runs[0]} if isinstance(runs, tuple) else {}))
     if isinstance(result, pd.DataFrame):
         result = result.reset_index() if result.index.name else result
         result = result.assign(command=f"python -m study.evidence {shlex.join(sys.argv[1:])}").to_csv(index=False).rstrip("\n")
