@@ -156,6 +156,7 @@ class Explorer(Panel):
     def _sort(self) -> None:
         self.controls.number.value = 0
         if self.controls.hardest.value and self.scene.hardest is None:
+            self._remember()
             self.say(f"Reading {len(self.scene.labels):,} {self.scene.nouns}, once, to find the hardest. The sliders go on.")
             return self.later(self.scene.find_hardest, self._show)
         self._show()

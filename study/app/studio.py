@@ -74,10 +74,9 @@ class Studio(Panel):
         self.pick = sized(widgets.Dropdown(options=options, disabled=not names), 160)
         self.forget = sized(widgets.Button(description="Clear"), 70)
         self.said, self.rebuilt = (sized(widgets.Audio(autoplay=False, loop=False), 300, height=40) for _ in range(2))
-        players = {"as given": self.said, "as rebuilt": self.rebuilt}
-        rows = [
-            HBox([sized(widgets.Label(words), 60), each], layout={"align_items": "center"}) for words, each in players.items()
-        ]
+        rows = [HBox([self.file, self.pick, self.forget])]
+        for words, player in (("as given", self.said), ("as rebuilt", self.rebuilt)):
+            rows.append(HBox([sized(widgets.Label(words), 60), player], layout={"align_items": "center"}))
         self.on(self.file, self._load)
         self.on(self.pick, self._pick)
         self.on(self.forget, lambda: self.listen(None))
@@ -87,9 +86,8 @@ class Studio(Panel):
         """Give the model a drawing, or, with no stroke, none."""
         pen = self.pens[script]
         pen.strokes = strokes
-        self._give(
-            script, torch.from_numpy(drawn(strokes, script, pen.width)).reshape(1, -1) / 255 if strokes else None
-        )  # [1, 784]
+        image = torch.from_numpy(drawn(strokes, script, pen.width)).reshape(1, -1) / 255 if strokes else None
+        self._give(script, image)  # [1, 784]
 
     def _example(self, script: str) -> None:
         digit = self.examples[script].value
