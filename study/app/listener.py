@@ -13,7 +13,7 @@ from mvae_lib.data import Triplets
 from study.app.panel import MARGIN, Panel, sized
 from study.app.scene import Scene
 from study.app.sound import wav
-from study.evidence.audibility import GIVEN, Sound, audible, scaler, sounds_of
+from study.evidence.audibility import GIVEN, audible, scaler, sounds_of
 from study.plots import draw, style
 from study.plots.own import HEARD
 
@@ -44,25 +44,23 @@ class Listener(Panel):
         self._choose()
 
     def _choose(self) -> None:
-        rows, file = self.scene.rows(self.digit.value), io.BytesIO()
+        scene, rows, file = self.scene, self.scene.rows(self.digit.value), io.BytesIO()
         self.number.max = len(rows) - 1
-        self.sounds, self.frame = self._heard(int(rows[self.number.value]))
+        row = int(rows[self.number.value])
+        if self.pairs:
+            self.sounds, self.frame = sounds_of(scene.model, self.pairs, row)
+        else:
+            self.sounds = {}
+            for name, given in GIVEN.items():
+                scene.look(row, given)
+                speech = torch.from_numpy(scene.means(scene.mean)["speech"])
+                self.sounds[f"rebuilt from {name}"] = audible(scene.model, speech)
+            self.frame = scene.frame(heard_from=list(self.players))  # no sample in it
         for name, player in self.players.items():
             player.value = wav(self.sounds[name])
         with style.look():
             self.snapshot()[0].savefig(file, format="png")
         self.image.value = file.getvalue()
-
-    def _heard(self, row: int) -> tuple[dict[str, Sound], pd.DataFrame]:
-        """The sounds of a tuple that can be had, and what is to be said of each; no sample in it."""
-        if self.pairs:
-            return sounds_of(self.scene.model, self.pairs, row)
-        sounds = {}
-        for name, given in GIVEN.items():
-            self.scene.look(row, given)
-            speech = self.scene.means(self.scene.mean)["speech"]
-            sounds[f"rebuilt from {name}"] = audible(self.scene.model, torch.from_numpy(speech))
-        return sounds, self.scene.frame(heard_from=list(self.players))
 
     def snapshot(self) -> tuple[Figure, pd.DataFrame]:
         """The spectrograms as a figure, and what is to be said of each sound."""
