@@ -61,12 +61,12 @@ def test_options_reach_what_they_are_for(folder, monkeypatch, capsys):
 
 def test_each_input_is_made_once_and_only_when_asked_for(folder):
     made = []
-    inputs = shell.Inputs(run=folder, split="test")
+    inputs = {"run": folder, "split": "test"}
     with pytest.MonkeyPatch.context() as patch:
         for name, maker in list(shell.MADE.items()):
             patch.setitem(shell.MADE, name, _counting(name, maker, made))
-        inputs.call(labels.calibration_table)
-        inputs.call(labels.calibration_table)
+        shell.called(labels.calibration_table, inputs)
+        shell.called(labels.calibration_table, inputs)
     assert sorted(made) == ["beliefs", "labels", "model", "pairs"]
 
 

@@ -8,7 +8,7 @@ import torch
 from small import triplets
 
 from study.evidence import disentangle
-from study.evidence.strokes import stroke_width
+from study.evidence.missing import stroke_width
 
 N = 1200
 OF = {"digit": torch.arange(N) % 10, "speaker": torch.arange(N) // 10 % 6}

@@ -10,7 +10,7 @@ from torch.distributions import MultivariateNormal
 from mvae_lib import MVAE, Gaussian, build, checkpoint, metrics
 from mvae_lib.spec import Modality, ModelSpec
 from mvae_lib.tables import REPORT_ORDER
-from study.evidence import alignment, likelihood
+from study.evidence import alignment, missing
 
 
 def linear_gaussian() -> MVAE:
@@ -32,7 +32,7 @@ def test_conditional_likelihood_is_the_exact_one_of_a_linear_gaussian_model():
     mean = torch.cat([model.decoders[name].out.bias for name in ("a", "b")]).detach()
     covariance = w @ w.T + torch.eye(3) / (2 * 2.0)  # a squared error with coefficient w is a variance of 1 / (2 w)
     whole, first = MultivariateNormal(mean, covariance), MultivariateNormal(mean[:2], covariance[:2, :2])
-    log_p = likelihood.log_marginals(model, x, draws=4000)
+    log_p = missing.log_marginals(model, x, draws=4000)
     both = torch.cat([x["a"], x["b"]], dim=1)
     torch.testing.assert_close(log_p["m1,m2"].mean(), whole.log_prob(both).mean(), atol=0.05, rtol=0)
     torch.testing.assert_close(log_p["m1"].mean(), first.log_prob(x["a"]).mean(), atol=0.05, rtol=0)
@@ -43,12 +43,12 @@ def test_conditional_likelihood_is_the_exact_one_of_a_linear_gaussian_model():
 def test_the_likelihood_table_has_every_target_and_condition_and_thresholds_pixels():
     model = build(run()).eval()
     model.card = checkpoint.describe_data(triplets())
-    table = likelihood.likelihood_table(model, triplets("test"), draws=20)
+    table = missing.likelihood_table(model, triplets("test"), draws=20)
     assert len(table) == 3 * 4 and set(table.query("target == 'speech'")["given"]) == {"", "m1", "m2", "m1,m2"}
     assert (table["triplets"] == 40).all() and (table["draws"] == 20).all()
     z = torch.zeros(1, 2, 8)
-    bright = likelihood.log_p(model, {"farsi": torch.ones(2, 784)}, z)
-    torch.testing.assert_close(likelihood.log_p(model, {"farsi": torch.full((2, 784), 0.6)}, z), bright)
+    bright = missing.log_p(model, {"farsi": torch.ones(2, 784)}, z)
+    torch.testing.assert_close(missing.log_p(model, {"farsi": torch.full((2, 784), 0.6)}, z), bright)
 
 
 def gaussian(mean: torch.Tensor, sd: float) -> Gaussian:

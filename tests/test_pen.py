@@ -8,7 +8,7 @@ import mvae_lib
 from mvae_lib.storage import PRETRAINED
 from study.app.drawing import LINE, drawn
 from study.app.pen import EXAMPLES, Pen
-from study.evidence.strokes import stroke_width
+from study.evidence.missing import stroke_width
 
 DIGITS = [(script, digit) for script in LINE for digit in range(10)]
 

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from study.evidence.strokes import slant, stroke_width, within_digit
+from study.evidence.disentangle import slant, within_digit
+from study.evidence.missing import stroke_width
 
 
 def bar(lean: float = 0.0, width: int = 3) -> torch.Tensor:

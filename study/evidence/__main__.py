@@ -6,14 +6,13 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import field, make_dataclass
 from inspect import Parameter, signature
-from typing import Any, Literal, get_origin, get_type_hints
+from typing import Any, Literal, get_origin
 
 import pandas as pd
 import tyro
 
 from mvae_lib import checkpoint, data, tables
-from study.evidence import alignment, audibility, classifiers, disentangle, labels, likelihood, missing, search, seeds, sweeps
-from study.evidence import variants as choices
+from study.evidence import alignment, audibility, classifiers, disentangle, labels, missing, search, seeds, sweeps, variants
 from study.evidence.ship import ship
 
 Function = Callable[..., Any]
@@ -24,7 +23,7 @@ TABLES: dict[str, tuple[Function, str]] = {  # what makes each, and which parame
     "coherence": (classifiers.coherence_table, "run split z"),
     "audibility": (audibility.audibility_table, "run split"),
     "calibration": (labels.calibration_table, "run split"),
-    "likelihood": (likelihood.likelihood_table, "run split draws triplets=500"),
+    "likelihood": (missing.likelihood_table, "run split draws triplets=500"),
     "classifiers": (labels.label_baselines, "split"),
     "overlap": (alignment.overlap_table, "run split"),
     "probes": (alignment.probe_table, "run split every=8"),
@@ -33,13 +32,13 @@ TABLES: dict[str, tuple[Function, str]] = {  # what makes each, and which parame
     "sweeps": (sweeps.sweep_table, "run split"),
     "information": (disentangle.information_table, "run split"),
     "disentanglement": (disentangle.disentanglement_table, "run split triplets=4000"),
-    "objectives": (choices.compare, "questions epochs"),
-    "gradients": (choices.gradient_norms, ""),
-    "speakers": (choices.without_a_speaker, "epochs"),
+    "objectives": (variants.compare, "questions epochs"),
+    "gradients": (variants.gradient_norms, ""),
+    "speakers": (variants.without_a_speaker, "epochs"),
     "search": (search.search, "trials storage name"),
     "trials": (search.trials_table, "name storage"),
     "importances": (search.importance_table, "name storage"),
-    "contest": (choices.contest, "name storage epochs"),
+    "contest": (variants.contest, "name storage epochs"),
     "ship": (ship, "run"),
 }
 MADE: dict[str, Function] = {  # what a parameter of this name asks for, made of what its maker's parameters ask for in turn
@@ -58,32 +57,26 @@ MADE: dict[str, Function] = {  # what a parameter of this name asks for, made of
     "study": search.study_of,
     "best": search.winner,
 }
-COMMON: dict[str, tuple[Any, Any]] = {  # types and defaults of options that are no parameters of a table's own
+COMMON: dict[str, tuple[Any, Any]] = {  # type and default of the options that are parameters neither of a table nor of `study_of`
     "run": (str, Parameter.empty),
     "split": (Literal["train", "val", "test", "test_dig"], "test"),
-    "name": (str, "search"),
-    "storage": (str | None, None),
 }
 
 
-class Inputs(dict[str, Any]):
-    """What parameters ask for, by name: an option, or made from others, once, and only when it is asked for."""
-
-    def __missing__(self, name: str) -> Any:
-        self[name] = self.call(MADE[name])
-        return self[name]
-
-    def call(self, function: Function) -> Any:
-        """The function's result; a parameter keeps its default where no option has its name."""
-        defaults = {name: parameter.default for name, parameter in signature(function).parameters.items()}
-        return function(**{name: self[name] for name, default in defaults.items() if name in self or default is Parameter.empty})
+def called(function: Function, inputs: dict[str, Any]) -> Any:
+    """The function's result. What it takes without a default that is none of the inputs is made, and is one from then on."""
+    parameters = signature(function).parameters
+    for name, parameter in parameters.items():
+        if name not in inputs and parameter.default is Parameter.empty:
+            inputs[name] = called(MADE[name], inputs)
+    return function(**{name: inputs[name] for name in parameters if name in inputs})
 
 
 def _form(name: str) -> type:
     """A dataclass of a table's options, which tyro reads; those without a default, and lists, are positional."""
     (function, options), fields = TABLES[name], []
-    hints, own = get_type_hints(function), signature(function).parameters
-    known = COMMON | {option: (hints[option], own[option].default) for option in own if option in hints}
+    own = {**signature(search.study_of).parameters, **signature(function).parameters}
+    known = COMMON | {option: (each.annotation, each.default) for option, each in own.items()}
     for option, _, preset in (each.partition("=") for each in options.split()):
         kind, default = (int, int(preset)) if preset else known[option]
         kind = tyro.conf.Positional[kind] if get_origin(kind) is tuple else kind
@@ -95,7 +88,7 @@ def main() -> None:
     forms = {name: _form(name) for name in TABLES}
     options = tyro.extras.subcommand_cli_from_dict(forms, config=(tyro.conf.PositionalRequiredArgs,))
     with redirect_stdout(sys.stderr):  # nothing but the table on stdout
-        result = Inputs(vars(options)).call(TABLES[type(options).__name__][0])
+        result = called(TABLES[type(options).__name__][0], vars(options))
     if isinstance(result, pd.DataFrame):
         result = result.reset_index() if result.index.name else result
         result = result.assign(command=f"python -m study.evidence {shlex.join(sys.argv[1:])}").to_csv(index=False).rstrip("\n")

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from mvae_lib import MVAE, data, tables
-from mvae_lib.data import RATE, Recording, Triplets
+from mvae_lib.data import RATE, Triplets
 from mvae_lib.data.speech import frames
 from study.app.sound import invert_mfcc, pcm
 from study.evidence.classifiers import labels_of, samples, train_classifier
@@ -19,6 +19,7 @@ from study.evidence.classifiers import labels_of, samples, train_classifier
 GIVEN = {"speech": ["speech"], "Farsi": ["farsi"], "Kannada": ["kannada"], "all three": ["farsi", "kannada", "speech"]}
 RECORDING, CEILING, CLASS_MEAN = "the recording", "its own MFCCs", "class mean"
 Sound = Int16[ndarray, "_"]  # samples at 8 kHz
+_recordings = cache(lambda source: data.recordings())  # read once for each source: the real ones, or the stand-in's
 
 
 def scaler(model: MVAE) -> dict[str, Float[Tensor, "13 1"]]:
@@ -32,12 +33,6 @@ def audible(model: MVAE, speech: Float[Tensor, "*shape"]) -> Sound:
     """Scaled frames, ``[832]`` or ``[13, 64]`` -> their sound. ValueError as `scaler`."""
     known = scaler(model)
     return pcm(invert_mfcc((speech.reshape(len(known["scale"]), -1) * known["scale"] + known["offset"]).numpy()))
-
-
-@cache
-def _recordings(source: str) -> list[Recording]:
-    """Read once for each source: the real ones, or the stand-in's."""
-    return data.recordings()
 
 
 def recorded(pairs: Triplets, row: int) -> Sound:

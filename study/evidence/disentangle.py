@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from itertools import product
 
 import pandas as pd
 import torch
@@ -13,9 +14,25 @@ from torch import Tensor
 from torch.distributions import Categorical
 
 from mvae_lib.data import Triplets
-from study.evidence.strokes import STYLE, within_digit
+from study.evidence.missing import stroke_width
 
 Factors = dict[str, Int[Tensor, "N"]]
+
+
+def slant(images: Float[Tensor, "N 784"]) -> Float[Tensor, "N"]:
+    """How far each digit leans, in degrees: 0 is upright, positive leans to the right; NaN where there is no ink.
+    arctan(mu_11 / mu_02) of the ink's central moments, x to the right, y upwards: the shear that takes the lean away."""
+    rows, columns = torch.meshgrid(-torch.arange(28.0), torch.arange(28.0), indexing="ij")
+    ink = images.view(-1, 28, 28)
+    total = ink.sum((1, 2))  # [N, 28, 28] -> [N]
+    y, x = (place - ((ink * place).sum((1, 2)) / total)[:, None, None] for place in (rows, columns))  # [N, 28, 28]
+    return torch.rad2deg(torch.atan((ink * x * y).sum((1, 2)) / (ink * y * y).sum((1, 2))))
+
+
+def within_digit(values: Float[Tensor, "N"], labels: Int[Tensor, "N"], levels: int = 10) -> Int[Tensor, "N"]:
+    """In which of `levels` equal shares of its own digit each value falls: independent of the digit."""
+    groups = pd.Series(values.nan_to_num(-math.inf)).groupby(labels.numpy())
+    return torch.tensor(((groups.rank("first") - 1) * levels // groups.transform("size")).to_numpy(dtype=int))
 
 
 def factors(pairs: Triplets) -> Factors:
@@ -24,8 +41,8 @@ def factors(pairs: Triplets) -> Factors:
     speakers = pd.Series(name.split("_")[1] for name in pairs.speech_names).astype("category")  # "7_jackson_32.wav"
     spoken = torch.tensor(speakers.cat.codes.to_numpy(dtype=int))[pairs.rows[:, pairs.names.index("speech")]]
     x, y = pairs.gather(slice(None))
-    styles = [(script, style) for script in ("farsi", "kannada") for style in STYLE]
-    known = {f"{script} {style}": within_digit(STYLE[style](x[script]), y) for script, style in styles}
+    styles = product(("farsi", "kannada"), {"slant": slant, "stroke width": stroke_width}.items())
+    known = {f"{script} {style}": within_digit(measure(x[script]), y) for script, (style, measure) in styles}
     return {"digit": y, "speaker": spoken, **known}
 
 
@@ -79,13 +96,12 @@ def information_table(codes: Float[Tensor, "N D"], factors: Factors, times: int 
     """Mutual information of every dimension with digit, speaker, slants and stroke widths, in nats, beside chance.
     null_mean and null_highest are of `times` permutations: what is above the highest, of any dimension in any of them, is above
     chance for all dimensions at once. entropy is the factor's."""
-    generator, frames = torch.Generator().manual_seed(0), []
+    generator, frames = torch.Generator().manual_seed(0), {}
     for name, factor in factors.items():
         null = torch.stack([mutual_information(codes, shuffled(factor, generator)) for _ in range(times)])  # [times, D]
-        columns = {"index": range(codes.shape[1]), "factor": name, "information": mutual_information(codes, factor)}
-        columns |= {"null_mean": null.mean(0), "null_highest": float(null.max()), "entropy": factor_entropy(factor)}
-        frames.append(pd.DataFrame(columns))
-    return pd.concat(frames, ignore_index=True)
+        chance = {"null_mean": null.mean(0), "null_highest": float(null.max()), "entropy": factor_entropy(factor)}
+        frames[name] = pd.DataFrame({"information": mutual_information(codes, factor)} | chance)
+    return pd.concat(frames, names=["factor", "index"]).swaplevel().reset_index()
 
 
 def disentanglement_table(codes: Float[Tensor, "N D"], factors: Factors, times: int = 5) -> pd.DataFrame:

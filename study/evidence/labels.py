@@ -55,25 +55,23 @@ def calibration_table(beliefs: Beliefs, labels: Int[Tensor, "N"]) -> pd.DataFram
 
 def confusions(beliefs: Beliefs, labels: Int[Tensor, "N"]) -> pd.DataFrame:
     """How often each label (digit) is read as each: given, digit, read, count; zeros too."""
-    frames = []
+    frames = {}
     for given, p in beliefs.items():
         values = range(p.shape[1])
-        index = pd.MultiIndex.from_product([[given], values, values], names=["given", "digit", "read"])
-        frames.append(pd.DataFrame({"count": confusion_matrix(labels, p.argmax(-1), labels=values).ravel()}, index).reset_index())
-    return pd.concat(frames, ignore_index=True)
+        frames[given] = pd.DataFrame(confusion_matrix(labels, p.argmax(-1), labels=values)).stack()
+    return pd.concat(frames, names=["given", "digit", "read"]).rename("count").reset_index()
 
 
 def gains(counts: pd.DataFrame) -> pd.DataFrame:
     """What one more modality (then: "m1,m2" after "m1") does to each label's accuracy, from `confusions`.
     before and after are fractions, the change is in points."""
-    right, rows = counts[counts["digit"] == counts["read"]].set_index(["given", "digit"])["count"], []
+    right, frames = counts[counts["digit"] == counts["read"]].set_index(["given", "digit"])["count"], {}
     accuracy = right / counts.groupby(["given", "digit"])["count"].sum()
     for given, then in one_more(counts["given"].unique()):
         added = (set(then.split(",")) - set(given.split(","))).pop()
-        for digit in sorted(set(counts["digit"])):
-            before, after = accuracy[given, digit], accuracy[then, digit]
-            rows.append((given, added, then, digit, before, after, 100 * (after - before)))
-    return pd.DataFrame(rows, columns=["given", "added", "then", "digit", "before", "after", "change"])
+        frames[given, added, then] = pd.DataFrame({"before": accuracy[given], "after": accuracy[then]})
+    table = pd.concat(frames, names=["given", "added", "then", "digit"]).reset_index()
+    return table.assign(change=100 * (table["after"] - table["before"]))
 
 
 def label_baselines(split: Literal["as_run", "as_written", "by_writer"] = "as_run") -> pd.DataFrame:
@@ -88,11 +86,10 @@ def label_baselines(split: Literal["as_run", "as_written", "by_writer"] = "as_ru
         linear = LogisticRegression(max_iter=300, tol=1e-3).fit(x, y)
         neighbours = KNeighborsClassifier(5).fit(x, y)
         for pairs in tests:
-            x = _joined(pairs, names)
+            x, y = _joined(pairs, names), labels_of(pairs).numpy()
             guesses = {"MLP": network(x).argmax(-1).numpy(), "logistic regression": linear.predict(x)}
             guesses |= {"5 nearest neighbours": neighbours.predict(x)}
-            right = {kind: float((guess == labels_of(pairs).numpy()).mean()) for kind, guess in guesses.items()}
-            rows += [(kind, given, pairs.split, accuracy) for kind, accuracy in right.items()]
+            rows += [(kind, given, pairs.split, float((guess == y).mean())) for kind, guess in guesses.items()]
     return pd.DataFrame(rows, columns=["classifier", "given", "split", "accuracy"])
 
 

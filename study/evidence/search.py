@@ -66,10 +66,9 @@ def trials_table(study: optuna.Study) -> pd.DataFrame:
     """The trials of a search: state, value (nats, of the last epoch reached), the best so far, epochs, and each parameter."""
     rows = []
     for trial in study.trials:
-        values = trial.intermediate_values
-        epochs = max(values, default=0)
-        about = {"trial": trial.number, "state": trial.state.name.lower(), "value": values.get(epochs), "best": None}
-        rows.append(about | {"epochs": epochs} | trial.params)
+        epochs = max(trial.intermediate_values, default=0)
+        about = {"trial": trial.number, "state": trial.state.name.lower(), "value": trial.intermediate_values.get(epochs)}
+        rows.append(about | {"best": None, "epochs": epochs} | trial.params)
     frame = pd.DataFrame(rows)
     return frame.assign(best=frame["value"].where(frame["state"] == "complete").cummin().ffill())
 

@@ -22,21 +22,19 @@ def over_seeds(runs: Runs, splits: tuple[str, ...] = ("train", "val", "test", "t
     """The tables of runs that differ in their seed, on every split: `combination_table`, sampled z.
     Split "train, running" has the means over the last training epoch, as the report has them.
     ValueError: the runs differ in more than their seed, or two have the same."""
-    models, frames = [checkpoint.load(run) for run in runs], []
+    models, frames = [checkpoint.load(run) for run in runs], {}
     kinds = {(m.spec.model, m.spec.data, replace(m.spec.train, seed=0, epochs=0, patience=0, compile=False)) for m in models}
     seeds, names = [m.spec.train.seed for m in models], ", ".join(map(str, runs))
     if len(kinds) > 1 or len(set(seeds)) < len(seeds):
         raise ValueError(f"Runs {names} have seeds {seeds} and {len(kinds)} kinds of spec; give one run a seed, all of one spec.")
     for run, model in zip(runs, models, strict=True):
-        parts = {"train, running": tables.running_means(checkpoint.history(run))}
+        about = (model.spec.name, model.spec.train.seed, model.epochs)
+        frames[*about, "train, running"] = tables.running_means(checkpoint.history(run))
         for split in splits:
             if (model.spec.data.split, split) != ("as_written", "val"):  # it has none
-                parts[split] = tables.combination_table(model, data.load(split, model.spec.data))
-        about = {"name": model.spec.name, "seed": model.spec.train.seed, "epochs": model.epochs}
-        for split, table in parts.items():
-            table = table.loc[tables.combinations(len(model.names))].reset_index()
-            frames.append(pd.DataFrame(about | {"split": split}, table.index).join(table))
-    return pd.concat(frames, ignore_index=True)
+                table = tables.combination_table(model, data.load(split, model.spec.data))
+                frames[*about, split] = table.loc[tables.combinations(len(model.names))]
+    return pd.concat(frames, names=["name", "seed", "epochs", "split", "given"]).reset_index()
 
 
 def spread(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -71,7 +69,7 @@ def latents_over_seeds(runs: Runs) -> pd.DataFrame:
     for model in map(checkpoint.load, runs):
         pairs, about = data.load("test", model.spec.data), {"name": model.spec.name, "seed": model.spec.train.seed}
         seven = int(places_of(labels_of(pairs), 7)[0])
-        for network, net in (("trained", model), ("untrained", untrained(model, model.spec.train.seed))):
+        for network, net in (("trained", model), ("untrained", untrained(model))):
             posterior = tables.posteriors(net, pairs)
             table = latent_table(posterior)
             kl, sd = table["kl"].to_numpy().sum(), torch.tensor(table["sd"].to_numpy())

@@ -63,11 +63,8 @@ def ship(run: Path) -> Path:
     seconds = checkpoint.history(run).drop_duplicates(["epoch", "split"])["seconds"].to_numpy().sum()  # its measuring included
     spec, card = (json.loads((run / f"{name}.json").read_text()) for name in ("spec", "card"))
     card["provenance"] |= {**metadata, "seconds": round(float(seconds))}
-    path = PRETRAINED / f"{spec['name']}.safetensors"
+    path, told = PRETRAINED / f"{spec['name']}.safetensors", json.dumps({"spec": spec, **card, **describe(model, test, train)})
     write(path, lambda part: save_file(half, part, metadata))
-    write(
-        path.with_suffix(".json"),
-        lambda part: part.write_text(json.dumps({"spec": spec, **card, **describe(model, test, train)})),
-    )
+    write(path.with_suffix(".json"), lambda part: part.write_text(told))
     write(path.with_suffix(".csv"), lambda part: part.write_bytes((run / "history.csv").read_bytes()))
     return path

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mvae_lib import MVAE, build, metrics, tables
+from mvae_lib import MVAE, metrics, tables, train
 from mvae_lib.pairs import Pairs
 from mvae_lib.tables import Classifiers
 from study.evidence.classifiers import labels_of
@@ -16,11 +16,9 @@ from study.evidence.latent import gaussian, images_of
 STEPS = torch.arange(-50, 50) / 50  # the report's hundred, as shares of the reach: -1500, -1470, ..., 1470 of 1500
 
 
-def untrained(model: MVAE, seed: int = 0) -> MVAE:
-    """The same networks, as they are before any training."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        fresh = build(model.spec)
+def untrained(model: MVAE) -> MVAE:
+    """The same networks, as they were before any training."""
+    fresh, _ = train.untrained(model.spec)
     fresh.card = model.card
     return fresh.eval()
 

@@ -132,10 +132,9 @@ def contest(best: RunSpec, epochs: int = 5) -> pd.DataFrame:
 
 def _tables(runs: dict[str, RunSpec], epochs: int, key: str, splits: tuple[str, ...]) -> pd.DataFrame:
     """`combination_table` of several runs on some splits; `key`: the name of the column that tells the runs apart."""
-    frames = []
+    frames = {}
     for answer, run in runs.items():
         model = trained(run, epochs)
         for split in splits:
-            table = tables.combination_table(model, data.load(split, run.data)).reset_index()
-            frames.append(pd.DataFrame({key: answer, "epochs": epochs, "split": split}, table.index).join(table))
-    return pd.concat(frames, ignore_index=True)
+            frames[answer, epochs, split] = tables.combination_table(model, data.load(split, run.data))
+    return pd.concat(frames, names=[key, "epochs", "split", "given"]).reset_index()
