@@ -7,6 +7,7 @@ A shipped run is three files in ``data/pretrained``: float16 weights, a JSON wit
 
 import json
 import platform
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch.optim import Optimizer
 
 from mvae_lib.model import MVAE, build
 from mvae_lib.pairs import Pairs
-from mvae_lib.spec import RunSpec, without_limits
+from mvae_lib.spec import RunSpec
 from mvae_lib.storage import PRETRAINED, RUNS, write
 
 
@@ -50,11 +51,11 @@ def begin(folder: Path, run: RunSpec, card: dict[str, Any]) -> None:
     """Open a run folder: new, or one of the same spec (but for epochs and patience) to go on with; ValueError for another run."""
     path = folder / "spec.json"
     if path.exists():
-        old, new = (without_limits(each) for each in (RunSpec.from_json(path.read_text()), run))
-        if old != new:
-            parts = [
-                f"{part}.{key}" for part in ("data", "model", "train") for key in new[part] if new[part][key] != old[part][key]
-            ]
+        old = RunSpec.from_json(path.read_text())
+        old = replace(old, train=replace(old.train, epochs=run.train.epochs, patience=run.train.patience))
+        was, now = asdict(old), asdict(run)
+        parts = [f"{part}.{key}" for part in ("data", "model", "train") for key in now[part] if now[part][key] != was[part][key]]
+        if old != run:
             raise ValueError(
                 f"{folder} holds another run (it differs in {', '.join(parts) or 'name'}); "
                 "choose another name or seed, or delete the folder."

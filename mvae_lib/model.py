@@ -125,10 +125,6 @@ class MVAE(nn.Module):
         """The posterior of some of the experts ``[M, B, D]``: over ``[B, D]``."""
         return pytree.tree_map(lambda part: part[0], self.fusion(experts, present[None, :, None]))
 
-    def decode(self, z: Float[Tensor, "*N D"]) -> dict[str, Tensor]:
-        """What each modality's likelihood takes, ``[..., F]``, from latents."""
-        return {name: _apply(self.decoders[name], z) for name in self.names}
-
     def logits(self, z: Float[Tensor, "*N D"]) -> Float[Tensor, "*N C"]:
         """The label's logits from latents. ValueError for a model without labels."""
         if self.label_decoder is None:
@@ -142,7 +138,7 @@ class MVAE(nn.Module):
 
     def rebuild(self, z: Float[Tensor, "*N D"]) -> dict[str, Tensor]:
         """All modalities from latents: each ``[..., F]``, the mean of its distribution."""
-        return {name: self.likelihoods[name].mean(output) for name, output in self.decode(z).items()}
+        return {name: self.likelihoods[name].mean(_apply(self.decoders[name], z)) for name in self.names}
 
     def reconstruct(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
         """All modalities from those given, by the posterior mean: each ``[B, F]``, images in [0, 1]."""

@@ -85,10 +85,6 @@ class Decoder(nn.Module):
         return self.out(self.trunk(z))
 
 
-def _mlp_decoder(modality: Modality, spec: ModelSpec) -> nn.Module:
-    return Decoder(modality.decoder, modality.features, spec)
-
-
 Builder = Callable[[Modality, ModelSpec], nn.Module]
-NETWORKS: dict[str, tuple[Builder, Builder]] = {"mlp": (Expert, _mlp_decoder)}
+NETWORKS: dict[str, tuple[Builder, Builder]] = {"mlp": (Expert, lambda m, spec: Decoder(m.decoder, m.features, spec))}
 """What `ModelSpec.network` names: what makes a modality's expert, and what makes its decoder."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from mvae_lib.data.digits import SIDE, Images, Labels
 from mvae_lib.data.speech import RATE, Recording
@@ -31,6 +31,8 @@ def digits(script: Literal["farsi", "kannada"], part: Literal["train", "test", "
     grey edges, longer side about 20 pixels, centred; labels are index mod 10 and each block of 128 is one writer's; 6,000 train,
     1,000 test by wilder hands, 1,020 test_dig wilder and wider still, some with a ruled line left in. ValueError for other parts.
     """
+    from scipy.ndimage import find_objects
+
     hands = ASSET["hands"][script]
     if part not in hands:
         raise ValueError(f"The stand-in's {script} has no {part}; it has {', '.join(hands)}.")
@@ -40,7 +42,8 @@ def digits(script: Literal["farsi", "kannada"], part: Literal["train", "test", "
     size, pen = (_habit(hand[name], writer, rng) for name in ("size", "pen"))
     pens = pen[:, None] * (1 + 0.15 * np.sin(2 * np.pi * (np.linspace(0, 1.5, POINTS) + rng.random((len(pen), 1)))))  # [n, P]
     if script == "farsi":
-        return [_tight(_ink(p * s, r) > 0.5) for p, s, r in zip(points, size, pens, strict=True)], labels.astype(np.uint8)
+        crops = [(_ink(p * s, r) > 0.5).astype(np.uint8) for p, s, r in zip(points, size, pens, strict=True)]
+        return [255 * crop[find_objects(crop)[0]] for crop in crops], labels.astype(np.uint8)
     points *= ((np.minimum(size, SIDE - 4) - 2 * pen) / np.ptp(points, axis=1).max(1))[:, None, None]  # off the border
     points += (SIDE - 1) / 2 + rng.normal(0, 0.35, (len(points), 1, 2))
     images = np.stack([_ink(p, r, SIDE) for p, r in zip(points, pens, strict=True)])
@@ -116,11 +119,6 @@ def _ink(points: Float[np.ndarray, "P 2"], pens: Float[np.ndarray, "P"], side: i
     down = (np.arange(height, dtype=np.float32) - points[:, 1:]) ** 2 - radii[:, None] ** 2  # [P, h]
     power = (down[:, :, None] + across[:, None, :]).min(0)  # [P, h, w] -> [h, w]; squared distance, less the radius squared
     return np.clip(0.5 - (np.sqrt(np.maximum(power + pen**2, 0)) - pen), 0, 1)
-
-
-def _tight(ink: np.ndarray) -> UInt8[np.ndarray, "h w"]:
-    rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8) * 255
 
 
 @cache
