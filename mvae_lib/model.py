@@ -151,10 +151,9 @@ class MVAE(nn.Module):
     def _checked(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
         if not x or set(x) - set(self.names):
             raise ValueError(f"Got modalities {sorted(x)}; this model takes one or more of {', '.join(self.names)}.")
-        if len({len(value) for value in x.values()}) > 1:
-            raise ValueError(
-                f"Modalities differ in batch size: { {name: len(value) for name, value in x.items()} }; give as many of each."
-            )
+        sizes = {name: len(value) for name, value in x.items()}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"Modalities differ in batch size: {sizes}; give as many of each.")
         for modality in self.spec.model.modalities:  # none, where the networks are one's own
             value = x.get(modality.name)
             if value is None or value.is_floating_point() and value.ndim > 1 and value[0].numel() == modality.features:

@@ -4,7 +4,7 @@ It knows no digit: samples are tensors, labels are numbers or absent, and any of
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -73,8 +73,7 @@ class Pairs:
 
     def to(self: P, device: torch.device | str) -> P:
         """The same tuples with every tensor on `device`."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return replace(self, **pytree.tree_map_only(Tensor, lambda tensor: tensor.to(device), values))
+        return replace(self, **pytree.tree_map_only(Tensor, lambda tensor: tensor.to(device), vars(self)))
 
     def take(self: P, index: Index) -> P:
         """These tuples alone."""

@@ -128,8 +128,7 @@ class RunSpec:
     def from_json(cls, text: str) -> "RunSpec":
         """Inverse of `to_json`; a field that was not yet when the text was written has its default.
 
-        Raises:
-            ValueError: for a key that no field has, a missing one, or a value of another type, and says where it stands.
+        ValueError, which says where, for a key that no field has, a missing one, or a value of another type.
         """
         try:
             raw = msgspec.json.decode(text)

@@ -88,20 +88,16 @@ def _centred(points: Float[np.ndarray, "n P 2"]) -> Float[np.ndarray, "n P 2"]:
 
 def _curve(strokes: list) -> tuple[Float[np.ndarray, "C 2"], Float[np.ndarray, "P C"]]:
     """Strokes -> control points, and weights that make POINTS of them, evenly spread: Catmull-Rom splines (1974) through all."""
+    from scipy.interpolate import CubicHermiteSpline
+
     controls, index = np.unique(np.concatenate(strokes), axis=0, return_inverse=True)  # a shared end moves as one
     rows = []
     for ids in np.split(index.ravel(), np.cumsum([len(stroke) for stroke in strokes])[:-1]):
-        last = len(ids) - 1
-        t = np.linspace(0, last, 40 * last + 1)
-        segment = np.minimum(t.astype(int), last - 1)
-        u = t - segment
-        blend = np.stack([-u + 2 * u**2 - u**3, 2 - 5 * u**2 + 3 * u**3, u + 4 * u**2 - 3 * u**3, u**3 - u**2]) / 2  # [4, T]
-        row = np.zeros((len(t), len(controls)))
-        for k in range(4):
-            beside = segment + k - 1
-            beside = beside % last if ids[0] == ids[-1] else beside.clip(0, last)
-            row[np.arange(len(t)), ids[beside]] += blend[k]
-        rows.append(row)
+        last, knots = len(ids) - 1, np.eye(len(controls))[ids]  # [last + 1, C]
+        before, after = (-2, 1) if ids[0] == ids[-1] else (0, -1)  # a closed stroke goes round
+        around = np.concatenate([knots[[before]], knots, knots[[after]]])
+        spline = CubicHermiteSpline(np.arange(last + 1), knots, (around[2:] - around[:-2]) / 2)
+        rows.append(spline(np.linspace(0, last, 40 * last + 1)))  # [T, C]
     weights = np.concatenate(rows)  # [sum of T, C]
     step = np.linalg.norm(np.diff(weights @ controls, axis=0, prepend=0), axis=1)
     step[np.cumsum([0, *map(len, rows[:-1])])] = 0  # no ink while the pen is up
