@@ -71,9 +71,7 @@ class MVAE(nn.Module):
         super().__init__()
         if not (list(experts) == list(decoders) == list(likelihoods)):
             names = "; ".join(", ".join(each) for each in (experts, decoders, likelihoods))
-            raise ValueError(
-                f"Experts, decoders and likelihoods are of {names}; they must name the same modalities in one order."
-            )
+            raise ValueError(f"Experts, decoders, likelihoods are of {names}; they must name the same modalities in one order.")
         self.experts, self.decoders = nn.ModuleDict(dict(experts.items())), nn.ModuleDict(dict(decoders.items()))
         self.label_decoder = label_decoder
         self.likelihoods, self.fusion = dict(likelihoods), fusion

@@ -7,12 +7,12 @@ every byte, and logs (`mvae_lib.data`, level info) where the file is. A bad file
 import hashlib
 import json
 import logging
+import multiprocessing
 import os
 import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing import TimeoutError
 from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
 
@@ -120,7 +120,7 @@ def reachable(url: str) -> bool:
         with ThreadPool(1) as pool:  # a name look-up cannot be given a time limit, a thread can be left
             try:
                 pool.apply_async(requests.head, (url,), {"timeout": CONNECT_SECONDS, "allow_redirects": True}).get(PROBE_SECONDS)
-            except TimeoutError:
+            except multiprocessing.TimeoutError:
                 offline = f"no answer in {PROBE_SECONDS} s"
             except (OSError, ValueError) as error:
                 offline = type(error).__name__

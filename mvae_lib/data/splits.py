@@ -116,6 +116,5 @@ def _scaler(view: str, raw: np.ndarray) -> dict[str, Float32[Tensor, "13 *t"]]:
         offset, scale = raw.min(axes, keepdims=True), np.ptp(raw, axes, keepdims=True)
     else:
         offset, scale = raw.mean(axes, np.float64, keepdims=True), raw.std(axes, np.float64, keepdims=True)
-    scale = np.where(scale > 0, scale, 1)  # a coefficient that never moves
-    both = {"offset": offset, "scale": scale}  # [1, 13] or [1, 13, 1]
+    both = {"offset": offset, "scale": np.where(scale > 0, scale, 1)}  # [1, 13] or [1, 13, 1]; 1 where it never moves
     return {key: torch.from_numpy(values[0].astype(np.float32)) for key, values in both.items()}
