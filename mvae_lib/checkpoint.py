@@ -7,6 +7,7 @@ A shipped run is three files in ``data/pretrained``: float16 weights, a JSON wit
 
 import json
 import platform
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch.optim import Optimizer
 
 from mvae_lib.model import MVAE, build
 from mvae_lib.pairs import Pairs
-from mvae_lib.spec import RunSpec, without_limits
+from mvae_lib.spec import RunSpec
 from mvae_lib.storage import PRETRAINED, RUNS, write
 
 
@@ -27,34 +28,31 @@ def run_folder(name: str, source: str, seed: int = 0) -> Path:
 
 
 def describe_data(pairs: Pairs) -> dict[str, Any]:
-    """What a run saw, for use without the data: the source, the scaler if there is one, the training means. JSON values."""
+    """What a run saw, for use without the data: source, scaler if there is one, training means; and by what. JSON values."""
     tables = {"scaler": getattr(pairs, "scaler", {}), "class_means": pairs.class_means(), "global_means": pairs.global_means()}
     lists = {
         key: {name: value.double().round(decimals=6).tolist() for name, value in table.items()} for key, table in tables.items()
     }
-    return {"source": pairs.source, "provenance": provenance(), **lists}
-
-
-def provenance() -> dict[str, Any]:
-    """Where a run is trained, and by what."""
-    return {
+    provenance = {
         "torch": torch.__version__,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
+    return {"source": pairs.source, "provenance": provenance, **lists}
 
 
 def begin(folder: Path, run: RunSpec, card: dict[str, Any]) -> None:
-    """Open a run folder: new, or one of the same spec (but for epochs and patience) to go on with; ValueError for another run."""
+    """Open a run folder: new, or one of the same spec (but for its limits) to go on with; ValueError for another run."""
     path = folder / "spec.json"
     if path.exists():
-        old, new = (without_limits(each) for each in (RunSpec.from_json(path.read_text()), run))
-        if old != new:
-            parts = [
-                f"{part}.{key}" for part in ("data", "model", "train") for key in new[part] if new[part][key] != old[part][key]
-            ]
+        old = RunSpec.from_json(path.read_text())
+        limits = {name: getattr(run.train, name) for name in ("epochs", "patience", "watched")}
+        old = replace(old, train=replace(old.train, **limits))
+        was, now = asdict(old), asdict(run)
+        parts = [f"{part}.{key}" for part in ("data", "model", "train") for key in now[part] if now[part][key] != was[part][key]]
+        if old != run:
             raise ValueError(
                 f"{folder} holds another run (it differs in {', '.join(parts) or 'name'}); "
                 "choose another name or seed, or delete the folder."
@@ -105,9 +103,7 @@ def load(name: str | Path, model: MVAE | None = None) -> MVAE:
     Args:
         name: a shipped run (``"as_run"``, ``"as_written"``, ``"spoken"``) or a run folder.
         model: of the same networks, to load the weights into, where they are modules of one's own.
-    Raises:
-        FileNotFoundError: neither a shipped run nor a run folder of that name.
-        ValueError: its networks are one's own, and no model is given.
+    Raises: FileNotFoundError for another name; ValueError where its networks are one's own, and no model is given.
     """
     folder, shipped = Path(name), PRETRAINED / f"{name}.json"
     if shipped.exists():

@@ -23,23 +23,12 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return F.linear(x, weight, bias)
 
 
-@torch.library.custom_op("mvae::linear", mutates_args=())
-def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x W' + b by oneDNN, as an operator that compilers leave alone: ``[N, in]`` -> ``[N, out]``."""
-    return _onednn(x, weight, bias)
-
-
 def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
-@onednn_linear.register_fake
-def _(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return x.new_empty(x.shape[0], weight.shape[0])
-
-
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs[:2])
+onednn_linear = torch.library.custom_op("mvae::linear", _onednn, mutates_args=())
+"""x W' + b by oneDNN, as an operator that compilers leave alone: ``[N, in]`` -> ``[N, out]``."""
 
 
 def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
@@ -48,7 +37,8 @@ def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor
     return to_x, onednn_linear(gradient.t(), x.t(), None), gradient.sum(0)  # -> [out, in], [out]
 
 
-onednn_linear.register_autograd(_backward, setup_context=_remember)
+onednn_linear.register_fake(lambda x, weight, bias: x.new_empty(x.shape[0], weight.shape[0]))
+onednn_linear.register_autograd(_backward, setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs[:2]))
 
 
 def processes() -> tuple[int, int]:

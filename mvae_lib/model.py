@@ -71,9 +71,7 @@ class MVAE(nn.Module):
         super().__init__()
         if not (list(experts) == list(decoders) == list(likelihoods)):
             names = "; ".join(", ".join(each) for each in (experts, decoders, likelihoods))
-            raise ValueError(
-                f"Experts, decoders and likelihoods are of {names}; they must name the same modalities in one order."
-            )
+            raise ValueError(f"Experts, decoders, likelihoods are of {names}; they must name the same modalities in one order.")
         self.experts, self.decoders = nn.ModuleDict(dict(experts.items())), nn.ModuleDict(dict(decoders.items()))
         self.label_decoder = label_decoder
         self.likelihoods, self.fusion = dict(likelihoods), fusion
@@ -125,10 +123,6 @@ class MVAE(nn.Module):
         """The posterior of some of the experts ``[M, B, D]``: over ``[B, D]``."""
         return pytree.tree_map(lambda part: part[0], self.fusion(experts, present[None, :, None]))
 
-    def decode(self, z: Float[Tensor, "*N D"]) -> dict[str, Tensor]:
-        """What each modality's likelihood takes, ``[..., F]``, from latents."""
-        return {name: _apply(self.decoders[name], z) for name in self.names}
-
     def logits(self, z: Float[Tensor, "*N D"]) -> Float[Tensor, "*N C"]:
         """The label's logits from latents. ValueError for a model without labels."""
         if self.label_decoder is None:
@@ -142,7 +136,7 @@ class MVAE(nn.Module):
 
     def rebuild(self, z: Float[Tensor, "*N D"]) -> dict[str, Tensor]:
         """All modalities from latents: each ``[..., F]``, the mean of its distribution."""
-        return {name: self.likelihoods[name].mean(output) for name, output in self.decode(z).items()}
+        return {name: self.likelihoods[name].mean(_apply(self.decoders[name], z)) for name in self.names}
 
     def reconstruct(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
         """All modalities from those given, by the posterior mean: each ``[B, F]``, images in [0, 1]."""
@@ -155,10 +149,9 @@ class MVAE(nn.Module):
     def _checked(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
         if not x or set(x) - set(self.names):
             raise ValueError(f"Got modalities {sorted(x)}; this model takes one or more of {', '.join(self.names)}.")
-        if len({len(value) for value in x.values()}) > 1:
-            raise ValueError(
-                f"Modalities differ in batch size: { {name: len(value) for name, value in x.items()} }; give as many of each."
-            )
+        sizes = {name: len(value) for name, value in x.items()}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"Modalities differ in batch size: {sizes}; give as many of each.")
         for modality in self.spec.model.modalities:  # none, where the networks are one's own
             value = x.get(modality.name)
             if value is None or value.is_floating_point() and value.ndim > 1 and value[0].numel() == modality.features:

@@ -63,10 +63,8 @@ class Expert(nn.Module):
         width = modality.encoder[-1] if modality.encoder else modality.features
         self.mu = Linear(width, spec.latent)
         self.logvar = Linear(width, spec.latent)
-        if spec.zero_logvar in ("weights", "all"):
-            nn.init.zeros_(self.logvar.weight)
-        if spec.zero_logvar == "all":
-            nn.init.zeros_(self.logvar.bias)
+        for part in {"none": (), "weights": (self.logvar.weight,), "all": self.logvar.parameters()}[spec.zero_logvar]:
+            nn.init.zeros_(part)
 
     def forward(self, x: Float[Tensor, "B *shape"]) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]]:
         h = self.trunk(x.flatten(1))  # [B, *shape] -> [B, features] -> [B, width]
@@ -85,10 +83,6 @@ class Decoder(nn.Module):
         return self.out(self.trunk(z))
 
 
-def _mlp_decoder(modality: Modality, spec: ModelSpec) -> nn.Module:
-    return Decoder(modality.decoder, modality.features, spec)
-
-
 Builder = Callable[[Modality, ModelSpec], nn.Module]
-NETWORKS: dict[str, tuple[Builder, Builder]] = {"mlp": (Expert, _mlp_decoder)}
+NETWORKS: dict[str, tuple[Builder, Builder]] = {"mlp": (Expert, lambda m, spec: Decoder(m.decoder, m.features, spec))}
 """What `ModelSpec.network` names: what makes a modality's expert, and what makes its decoder."""

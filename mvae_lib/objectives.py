@@ -4,7 +4,7 @@ An objective is a plain function ``(pass, terms, beta) -> scalar``. Losses and d
 features or latent dimensions. S subsets, B samples, S_m the subsets that rebuild modality m.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,24 +110,19 @@ def columns(means: dict[str, Tensor], model: MVAE, beta: float) -> dict[str, Ten
 class Averages:
     """Running means over batches of any size. Nothing here waits for a device until `value`."""
 
-    def __init__(self) -> None:
-        self.names: tuple[str, ...] = ()
-        self.objective: Tensor | float = 0.0
-        self.samples: Tensor | float = 0.0
-        self.total: Tensor | float = 0.0
-        self.count: Tensor | float = 0.0
+    names: tuple[str, ...] = ()
+    sums: Sequence[Tensor | float] = (0.0, 0.0, 0.0, 0.0)  # Of objectives; samples; terms, ``[T, S]``; and how many, ``[T, S]``
 
     def add(self, objective: Tensor | float, means: dict[str, Tensor], count: Tensor, samples: int) -> None:
         """One batch of some samples: its objective, and what `Terms.means` gives."""
         self.names, stacked = tuple(means), torch.stack(tuple(means.values()))  # T of [S] -> [T, S]
-        self.objective, self.samples = self.objective + objective * samples, self.samples + samples
-        self.total, self.count = self.total + stacked * count, self.count + count
+        more = (objective * samples, samples, stacked * count, count)
+        self.sums = [total + each for total, each in zip(self.sums, more, strict=True)]
 
     def value(self, reduce: Callable[[Tensor], Any] | None = None) -> tuple[float, dict[str, Tensor]]:
         """The objective; means by term, ``[S]``, NaN where nothing was counted. `reduce` adds up, in place, over processes."""
-        sums = [torch.as_tensor(each).float() for each in (self.objective, self.samples, self.total, self.count)]
+        objective, samples, total, count = sums = [torch.as_tensor(each).float() for each in self.sums]
         if reduce is not None:
             for each in sums:
                 reduce(each)
-        objective, samples, total, count = sums
         return float(objective / samples), dict(zip(self.names, total / count, strict=True))

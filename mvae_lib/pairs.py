@@ -4,7 +4,7 @@ It knows no digit: samples are tensors, labels are numbers or absent, and any of
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -73,8 +73,7 @@ class Pairs:
 
     def to(self: P, device: torch.device | str) -> P:
         """The same tuples with every tensor on `device`."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return replace(self, **pytree.tree_map_only(Tensor, lambda tensor: tensor.to(device), values))
+        return replace(self, **pytree.tree_map_only(Tensor, lambda tensor: tensor.to(device), vars(self)))
 
     def take(self: P, index: Index) -> P:
         """These tuples alone."""
@@ -90,7 +89,7 @@ class Pairs:
     def seen(self, index: Index) -> Bool[Tensor, "M B"]:
         """Which modalities some tuples have."""
         columns = zip(self.pools, self.rows[index].T, strict=True)
-        return torch.stack([self.present[k][rows] if k in self.present else torch.ones_like(rows).bool() for k, rows in columns])
+        return torch.stack([self._there(name)[rows] for name, rows in columns])
 
     def order(self, batch_size: int, seed: int | None) -> tuple[Tensor, ...]:
         """The numbers of all tuples, in batches ``[B]``; shuffled as a function of the seed, or in order if None."""
@@ -106,20 +105,19 @@ class Pairs:
         """By modality, the mean sample of each label (of all, where it has none): ``[classes, *shape]``; {} without labels."""
         means, overall = {}, self.global_means()
         for m, (name, pool) in enumerate(self.pools.items() if self.classes else ()):
-            rows = (
-                torch.arange(len(pool), device=pool.device) if self.pool_labels else self.rows[:, m]
-            )  # of the pool, or of the tuples
-            labels = self.pool_labels.get(name, self.labels)
-            if name in self.present:
-                there = self.present[name][rows]
-                rows, labels = rows[there], labels[there]  # type: ignore[index]
-            of = [rows[labels == label] for label in range(self.classes)]
+            rows = torch.arange(len(pool), device=pool.device) if self.pool_labels else self.rows[:, m]
+            there, labels = self._there(name)[rows], self.pool_labels.get(name, self.labels)
+            of = [rows[there & (labels == label)] for label in range(self.classes)]
             means[name] = torch.stack([_mean(pool[each]) if len(each) else overall[name] for each in of])
         return means
 
     def global_means(self) -> dict[str, Tensor]:
         """By modality, the mean sample: ``[*shape]`` in `gather`'s units."""
-        return {name: _mean(pool[self.present[name]] if name in self.present else pool) for name, pool in self.pools.items()}
+        return {name: _mean(pool[self._there(name)]) for name, pool in self.pools.items()}
+
+    def _there(self, name: str) -> Bool[Tensor, "n"]:
+        """Which rows of a pool are there."""
+        return self.present.get(name, torch.ones(len(self.pools[name]), dtype=torch.bool, device=self.rows.device))
 
     def repaired(self: P, epoch: int) -> P:
         """New tuples, a function of (seed, epoch), of a train split whose pools have labels. What is missing stays so."""

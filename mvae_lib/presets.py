@@ -3,11 +3,11 @@
 from mvae_lib.spec import DataRecipe, Modality, ModelSpec, RunSpec, TrainSpec
 
 
-def _image(name: str, encoder: tuple[int, ...], decoder: tuple[int, ...]) -> Modality:
-    return Modality(name, (28, 28), "bernoulli", encoder, decoder)
+def _images(encoder: tuple[int, ...], decoder: tuple[int, ...]) -> tuple[Modality, ...]:
+    return tuple(Modality(name, (28, 28), "bernoulli", encoder, decoder) for name in ("farsi", "kannada"))
 
 
-_SMALL = (_image("farsi", (512, 512), (512, 512)), _image("kannada", (512, 512), (512, 512)))
+_SMALL = _images((512, 512), (512, 512))
 
 AS_WRITTEN = RunSpec(
     name="as_written",
@@ -22,8 +22,7 @@ AS_RUN = RunSpec(
     data=DataRecipe(split="as_run", speech="ratio"),
     model=ModelSpec(
         modalities=(
-            _image("farsi", (2048, 1024, 512), (512, 512, 512, 512)),
-            _image("kannada", (2048, 1024, 512), (512, 512, 512, 512)),
+            *_images((2048, 1024, 512), (512, 512, 512, 512)),
             Modality("speech", (13,), "gaussian", (512, 512), (512, 512, 512), weight=100.0),
         ),
         label_decoder=(512, 512, 512),

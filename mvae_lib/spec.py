@@ -7,7 +7,7 @@ a name means what ``NETWORKS``, ``FAMILIES``, ``FUSIONS`` and ``OBJECTIVES`` hol
 
 import math
 import typing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -130,8 +130,7 @@ class RunSpec:
     def from_json(cls, text: str) -> "RunSpec":
         """Inverse of `to_json`; a field that was not yet when the text was written has its default.
 
-        Raises:
-            ValueError: for a key that no field has, a missing one, or a value of another type, and says where it stands.
+        ValueError, which says where, for a key that no field has, a missing one, or a value of another type.
         """
         try:
             raw = msgspec.json.decode(text)
@@ -151,10 +150,3 @@ def _unknown(given: Any, known: Any, at: str = "$") -> list[str]:
     if isinstance(given, list) and isinstance(known, list | tuple):
         return [path for i, (a, b) in enumerate(zip(given, known, strict=False)) for path in _unknown(a, b, f"{at}[{i}]")]
     return []
-
-
-def without_limits(run: RunSpec) -> dict[str, Any]:
-    """All that two runs must share for one to go on with the other: everything but how long to train."""
-    parts = asdict(run)
-    parts["train"] |= {"epochs": None, "patience": None, "watched": None}
-    return parts

@@ -9,7 +9,6 @@ _BESIDE = Path(__file__).resolve().parents[1]
 ROOT = _BESIDE if (_BESIDE / "pyproject.toml").is_file() else None
 """The repository, where the library is used from it; None where it was installed elsewhere."""
 
-
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mvae_lib"
 HOME = Path(os.environ.get("MVAE_HOME") or (ROOT / "data" if ROOT else _CACHE)).expanduser().resolve()
 """For data and runs: ``MVAE_HOME``, else the repository's ``data``, else a folder in the user's cache."""

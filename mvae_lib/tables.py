@@ -58,8 +58,7 @@ def combination_table(
         there without labels) and ``global mean (train)``. Columns: ``accuracy`` (a fraction), ``reported_bound`` (recon + CE +
         beta KL, at the beta reached: the report's "ELBO"), ``neg_elbo`` (recon + KL), the losses (``bce_*``, ``sse_*``),
         ``ce``, ``kl``; NaN where a baseline or unlabelled data have no such thing. ``.attrs`` says the data's source and split.
-    Raises:
-        ValueError: the pairs are of another recipe, or source, than the model's, or there are none.
+    Raises: ValueError for pairs of another recipe, or source, than the model's, or for none.
     """
     check_match(model, pairs)
     if z not in ("sample", "mean") or not len(pairs):

@@ -52,9 +52,8 @@ def fit(
         objective: a function of one's own; by default the one that ``train.objective`` names.
     Returns: the model, in eval mode, and the history: a row an epoch, split and subset, with the results table's columns and
         ``objective``, what was optimised, one number an epoch and split.
-    Raises:
-        ValueError: the folder holds another run, or the spec cannot run on these pairs, this device or so many processes.
-        FloatingPointError: the objective is no longer finite; the folder holds an epoch before.
+    Raises: ValueError where the folder holds another run, or the spec cannot run on these pairs, this device or so many
+        processes; FloatingPointError where the objective is no longer finite (the folder holds an epoch before).
     """
     rank, world = processes()
     model, optimizer = untrained(run, device)
@@ -69,16 +68,16 @@ def fit(
     if world > 1:
         dist.barrier()
     history = checkpoint.resume(folder, model, optimizer)
-    done = kept = model.epochs
+    kept = model.epochs
     step = fast_step(model, optimizer, objective)
     pairs, watch = pairs.to(device), watch.to(device) if watch else None
     steps = -(-len(pairs) // spec.batch_size)
     whole, quiet = spec.epochs * steps, not bar or rank > 0
-    progress = tqdm(total=whole, initial=done * steps, desc=model.spec.name, unit="step", disable=quiet)
+    progress = tqdm(total=whole, initial=kept * steps, desc=model.spec.name, unit="step", disable=quiet)
     products, kept_at = torch.get_float32_matmul_precision(), time.monotonic()
     torch.set_float32_matmul_precision("high" if spec.precision == "tf32" else products)
     try:
-        for epoch in range(done + 1, spec.epochs + 1):
+        for epoch in range(kept + 1, spec.epochs + 1):
             if stopped(history, spec):
                 break
             rows = train_epoch(model, step, pairs.repaired(epoch), epoch, progress.update)

@@ -22,11 +22,10 @@ def for_profile(run: RunSpec, profile: str, tuples: int) -> RunSpec:
     """
     if profile not in (*BUDGET, "full"):
         raise ValueError(f"profile is {profile!r}; it takes one of {', '.join(map(repr, (*BUDGET, 'full')))}.")
-    name = f"{run.name}_{profile}"
-    if profile == "full":
-        return replace(run, name=name)
-    epochs = max(1, BUDGET[profile] // tuples)
-    return replace(run, name=name, train=replace(run.train, epochs=epochs, patience=0, compile=False))
+    train = run.train
+    if profile != "full":
+        train = replace(train, epochs=max(1, BUDGET[profile] // tuples), patience=0, compile=False)
+    return replace(run, name=f"{run.name}_{profile}", train=train)
 
 
 def study_model(profile: str, source: str) -> MVAE:

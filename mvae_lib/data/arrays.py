@@ -26,11 +26,8 @@ Pictures = dict[str, tuple[Images, Labels]]  # by script and part
 
 def source() -> str:
     """Which data `load` will use, in words: "real data" or "stand-in". Logs nothing; may ask whether there is a network."""
-    wanted = sources.wanted()
-    if wanted != "auto":
-        return REAL if wanted == "real" else STANDIN
-    missing = [file for file in SOURCES.values() if sources.local(file) is None]
-    return REAL if not missing or sources.reachable(missing[0].url) else STANDIN
+    missing = [file.url for file in SOURCES.values() if not sources.local(file)]
+    return REAL if at_hand() or (sources.wanted() == "auto" and sources.reachable(missing[0])) else STANDIN
 
 
 def is_real() -> bool:
@@ -84,7 +81,7 @@ def _form(real: bool, images: str, view: str) -> Arrays:
         except (ValueError, KeyError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             log.warning("%s: broken (%s); making it again.", path, error)
 
-    pictures, spoken = _public() if real else _drawn()
+    pictures, spoken = _raw(real)
     made: Arrays = {}
     for key, (crops, labels) in pictures.items():
         form = digits.FORMS[images] if key.startswith("farsi") else np.asarray  # Kannada's are 28 x 28 as they come
@@ -104,14 +101,12 @@ def _form(real: bool, images: str, view: str) -> Arrays:
     return made
 
 
-def _public() -> tuple[Pictures, list[Recording]]:
+def _raw(real: bool) -> tuple[Pictures, list[Recording]]:
+    if not real:
+        keys = [(script, part) for script, hands in standin.ASSET["hands"].items() for part in hands]
+        return {f"{script}_{part}": standin.digits(script, part) for script, part in keys}, standin.recordings()
     paths = {key: sources.find(file) for key, file in SOURCES.items()}
     pictures = {"farsi_train": digits.read_hoda_mat(paths["farsi_train"]), "farsi_test": digits.read_cdb(paths["farsi_test"])}
     for part, key in (("train", "kannada_train"), ("test", "kannada_test"), ("test_dig", "kannada_dig")):
         pictures[f"kannada_{part}"] = digits.read_idx(paths[f"{key}_images"]), digits.read_idx(paths[f"{key}_labels"])
     return pictures, speech.read_fsdd(paths["speech"])
-
-
-def _drawn() -> tuple[Pictures, list[Recording]]:
-    keys = [(script, part) for script, hands in standin.ASSET["hands"].items() for part in hands]
-    return {f"{script}_{part}": standin.digits(script, part) for script, part in keys}, standin.recordings()

@@ -7,12 +7,13 @@ every byte, and logs (`mvae_lib.data`, level info) where the file is. A bad file
 import hashlib
 import json
 import logging
+import multiprocessing
 import os
 import tarfile
-import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
 
 from mvae_lib import storage
@@ -115,20 +116,14 @@ def reachable(url: str) -> bool:
     global offline
     import requests
 
-    answer = [f"no answer in {PROBE_SECONDS} s"]
-
-    def ask() -> None:
-        try:
-            requests.head(url, timeout=CONNECT_SECONDS, allow_redirects=True)
-            answer[0] = ""
-        except (OSError, ValueError) as error:
-            answer[0] = type(error).__name__
-
     if not offline:
-        thread = threading.Thread(target=ask, daemon=True)  # a name look-up cannot be given a time limit, a thread can be left
-        thread.start()
-        thread.join(PROBE_SECONDS)
-        offline = answer[0]
+        with ThreadPool(1) as pool:  # a name look-up cannot be given a time limit, a thread can be left
+            try:
+                pool.apply_async(requests.head, (url,), {"timeout": CONNECT_SECONDS, "allow_redirects": True}).get(PROBE_SECONDS)
+            except multiprocessing.TimeoutError:
+                offline = f"no answer in {PROBE_SECONDS} s"
+            except (OSError, ValueError) as error:
+                offline = type(error).__name__
     return not offline
 
 
@@ -156,8 +151,7 @@ def _download(source: Source) -> Path:
     try:
         if not reachable(source.url):
             raise requests.ConnectionError(offline)
-        registry, urls = {source.path: None}, {source.path: source.url}  # None: it is checked above
-        pup = pooch.create(storage.RAW, base_url="", registry=registry, urls=urls, retry_if_failed=RETRIES)
+        pup = pooch.create(storage.RAW, "", registry={source.path: None}, urls={source.path: source.url}, retry_if_failed=RETRIES)
         return Path(pup.fetch(source.path, downloader=fetch_and_check))  # type: ignore[arg-type]
     except (ValueError, requests.exceptions.ChunkedEncodingError) as error:
         raise DataError(f"{source.url}: gave no whole file ({error}). Nothing was kept; run again, or bring {target}.") from None

@@ -37,9 +37,8 @@ def load(split: str, recipe: DataRecipe = DataRecipe()) -> Triplets:
     Args:
         split: "train", "val", "test" (Kannada's own) or "test_dig" (Dig-MNIST, out of domain).
         recipe: which form of the data and which split; see data/README.md.
-    Raises:
-        ValueError: no such split, or the recipe has none ("as_written" has no "val"); no such speaker to leave out.
-        DataError: a data file is there and is not the right one; NoData: MVAE_DATA=real and there is no way to get it.
+    Raises: ValueError for a split that the recipe does not have ("as_written" has no "val"), or a speaker whom nobody knows;
+        DataError for a data file that is not the right one; NoData where MVAE_DATA=real and there is no way to get it.
     """
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; it takes one of {', '.join(map(repr, SPLITS))}.")
@@ -124,6 +123,5 @@ def _scaler(view: str, raw: np.ndarray) -> dict[str, Float32[Tensor, "13 *t"]]:
         offset, scale = raw.min(axes, keepdims=True), np.ptp(raw, axes, keepdims=True)
     else:
         offset, scale = raw.mean(axes, np.float64, keepdims=True), raw.std(axes, np.float64, keepdims=True)
-    scale = np.where(scale > 0, scale, 1)  # a coefficient that never moves
-    both = {"offset": offset, "scale": scale}  # [1, 13] or [1, 13, 1]
+    both = {"offset": offset, "scale": np.where(scale > 0, scale, 1)}  # [1, 13] or [1, 13, 1]; 1 where it never moves
     return {key: torch.from_numpy(values[0].astype(np.float32)) for key, values in both.items()}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from mvae_lib.data.digits import SIDE, Images, Labels
 from mvae_lib.data.speech import RATE, Recording
@@ -31,6 +31,8 @@ def digits(script: Literal["farsi", "kannada"], part: Literal["train", "test", "
     grey edges, longer side about 20 pixels, centred; labels are index mod 10 and each block of 128 is one writer's; 6,000 train,
     1,000 test by wilder hands, 1,020 test_dig wilder and wider still, some with a ruled line left in. ValueError for other parts.
     """
+    from scipy.ndimage import find_objects
+
     hands = ASSET["hands"][script]
     if part not in hands:
         raise ValueError(f"The stand-in's {script} has no {part}; it has {', '.join(hands)}.")
@@ -40,7 +42,8 @@ def digits(script: Literal["farsi", "kannada"], part: Literal["train", "test", "
     size, pen = (_habit(hand[name], writer, rng) for name in ("size", "pen"))
     pens = pen[:, None] * (1 + 0.15 * np.sin(2 * np.pi * (np.linspace(0, 1.5, POINTS) + rng.random((len(pen), 1)))))  # [n, P]
     if script == "farsi":
-        return [_tight(_ink(p * s, r) > 0.5) for p, s, r in zip(points, size, pens, strict=True)], labels.astype(np.uint8)
+        crops = [(_ink(p * s, r) > 0.5).astype(np.uint8) for p, s, r in zip(points, size, pens, strict=True)]
+        return [255 * crop[find_objects(crop)[0]] for crop in crops], labels.astype(np.uint8)
     points *= ((np.minimum(size, SIDE - 4) - 2 * pen) / np.ptp(points, axis=1).max(1))[:, None, None]  # off the border
     points += (SIDE - 1) / 2 + rng.normal(0, 0.35, (len(points), 1, 2))
     images = np.stack([_ink(p, r, SIDE) for p, r in zip(points, pens, strict=True)])
@@ -85,20 +88,16 @@ def _centred(points: Float[np.ndarray, "n P 2"]) -> Float[np.ndarray, "n P 2"]:
 
 def _curve(strokes: list) -> tuple[Float[np.ndarray, "C 2"], Float[np.ndarray, "P C"]]:
     """Strokes -> control points, and weights that make POINTS of them, evenly spread: Catmull-Rom splines (1974) through all."""
+    from scipy.interpolate import CubicHermiteSpline
+
     controls, index = np.unique(np.concatenate(strokes), axis=0, return_inverse=True)  # a shared end moves as one
     rows = []
     for ids in np.split(index.ravel(), np.cumsum([len(stroke) for stroke in strokes])[:-1]):
-        last = len(ids) - 1
-        t = np.linspace(0, last, 40 * last + 1)
-        segment = np.minimum(t.astype(int), last - 1)
-        u = t - segment
-        blend = np.stack([-u + 2 * u**2 - u**3, 2 - 5 * u**2 + 3 * u**3, u + 4 * u**2 - 3 * u**3, u**3 - u**2]) / 2  # [4, T]
-        row = np.zeros((len(t), len(controls)))
-        for k in range(4):
-            beside = segment + k - 1
-            beside = beside % last if ids[0] == ids[-1] else beside.clip(0, last)
-            row[np.arange(len(t)), ids[beside]] += blend[k]
-        rows.append(row)
+        last, knots = len(ids) - 1, np.eye(len(controls))[ids]  # [last + 1, C]
+        before, after = (-2, 1) if ids[0] == ids[-1] else (0, -1)  # a closed stroke goes round
+        around = np.concatenate([knots[[before]], knots, knots[[after]]])
+        spline = CubicHermiteSpline(np.arange(last + 1), knots, (around[2:] - around[:-2]) / 2)
+        rows.append(spline(np.linspace(0, last, 40 * last + 1)))  # [T, C]
     weights = np.concatenate(rows)  # [sum of T, C]
     step = np.linalg.norm(np.diff(weights @ controls, axis=0, prepend=0), axis=1)
     step[np.cumsum([0, *map(len, rows[:-1])])] = 0  # no ink while the pen is up
@@ -116,11 +115,6 @@ def _ink(points: Float[np.ndarray, "P 2"], pens: Float[np.ndarray, "P"], side: i
     down = (np.arange(height, dtype=np.float32) - points[:, 1:]) ** 2 - radii[:, None] ** 2  # [P, h]
     power = (down[:, :, None] + across[:, None, :]).min(0)  # [P, h, w] -> [h, w]; squared distance, less the radius squared
     return np.clip(0.5 - (np.sqrt(np.maximum(power + pen**2, 0)) - pen), 0, 1)
-
-
-def _tight(ink: np.ndarray) -> UInt8[np.ndarray, "h w"]:
-    rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8) * 255
 
 
 @cache

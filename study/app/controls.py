@@ -62,20 +62,18 @@ class Controls(SimpleNamespace):
         self.sort.options, self.sort.value = list(scene.ranks), next(iter(scene.ranks))
         self.dimension.max, self.dimension.value = last, min(ANY, last)
         self.given = {name: Tick(True, description=style.title(name, names), indent=False) for name in names}
-        self.sliders = [sized(Slider(), 338, 116) for _ in range(min(SLIDERS, last + 1))] + [sized(Slider(), 206, 0)]
-        self.name_sliders(0, 1)
+        self.sliders = [sized(Slider(), 338, 116, ROW) for _ in range(min(SLIDERS, last + 1))] + [sized(Slider(), 206, 0, ROW)]
+        self.rank()
         self.set_range()
-        self.pad = Pad(across=self.sliders[0], up=self.sliders[1])
+        edge = ROW * len(self.top) + FIELD - 2 * MARGIN
+        self.pad = sized(Pad(across=self.sliders[0], up=self.sliders[1]), edge, height=edge)
+        self.pad.layout.margin = f"{MARGIN}px {MARGIN}px 0 0"
 
         which, *side = [HBox([getattr(self, name) for name in row]) for row in LAYOUT["rows"]]
         if not scene.labelled:
             which.children = [each for each in which.children if each not in (self.digit, self.hardest)]
         rows = [HBox([slider, self.unit], layout={"height": f"{ROW}px"}) for slider in self.sliders[:-1]]
         rows.append(HBox([self.dimension, self.sliders[-1], self.unit], layout={"height": f"{FIELD}px"}))
-        for control in (*self.sliders, self.unit):
-            control.layout.height = f"{ROW}px"
-        size = f"{ROW * len(self.top) + FIELD - 2 * MARGIN}px"
-        self.pad.layout = {"width": size, "height": size, "margin": f"{MARGIN}px {MARGIN}px 0 0", "flex": "0 0 auto"}
         self.above = [which, headed([*self.given.values(), widgets.Label("label: class probabilities")], edges)]
         self.below = HBox([VBox(rows), self.pad, VBox(side, layout={"justify_content": "space-between"})])
 
@@ -84,16 +82,15 @@ class Controls(SimpleNamespace):
         """The dimension under each slider."""
         return [*self.top, self.dimension.value]
 
-    def name_sliders(self, across: int, up: int) -> None:
-        """Name the sliders, and the pad's axes, after the dimensions that hold most: sets `top`."""
-        rank = str(self.sort.value)
-        amounts, unit = self.scene.ranks[rank], "" if rank.startswith("variance") else " nats"
+    def rank(self) -> None:
+        """Under the sliders, at zero, the dimensions that hold most: sets `top`. The pad stays over the same two sliders."""
+        amounts, unit = self.scene.ranks[self.sort.value], "" if self.sort.value.startswith("variance") else " nats"
         self.top = amounts.argsort(descending=True, stable=True)[:SLIDERS].tolist()
         for slider, dimension in zip(self.sliders, self.top, strict=False):
-            slider.description = f"z{dimension} · {amounts[dimension]:.2f}{unit}"
+            slider.value, slider.description = 0.0, f"z{dimension} · {amounts[dimension]:.2f}{unit}"
         axes = [*((f"z{dimension}", place) for place, dimension in enumerate(self.top)), ("any index", len(self.top))]
-        for axis, place in ((self.across, across), (self.up, up)):
-            axis.options = axes
+        for axis in (self.across, self.up):
+            place, axis.options = axis.value, axes
             axis.value = place
 
     def aim(self) -> None:
@@ -115,12 +112,6 @@ class Controls(SimpleNamespace):
                 for option, value in chosen["slider"].items():
                     setattr(slider, option, value)
         self.unit.value, self.meaning.value = chosen["unit"], chosen["meaning"]
-
-    def rank(self) -> None:
-        """Other dimensions under the sliders, and those at zero; the pad stays over the same two."""
-        for slider in self.sliders[:-1]:
-            slider.value = 0.0
-        self.name_sliders(self.across.value, self.up.value)
 
     def sweep(self) -> None:
         """The slider that lies across: there, back, and to zero, as "play" goes."""

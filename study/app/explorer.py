@@ -4,7 +4,6 @@ import itertools
 import os
 import time
 from collections import deque
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from mvae_lib import MVAE
 from mvae_lib.pairs import Pairs
 from mvae_lib.storage import ROOT
 from study.app.controls import FILM, SD, Controls
-from study.app.panel import Panel
+from study.app.panel import ERROR, Panel
 from study.app.picture import LINES, Picture
 from study.app.scene import Scene
 from study.evidence.latent import perturb
@@ -41,18 +40,18 @@ class Explorer(Panel):
         self.picture = Picture(self.scene.kinds, self.scene.limits())
         self.controls = c = Controls(self.scene, self.picture.edges)
         super().__init__(self.picture.width)
-        self.image, self._past, self._moved, self._looked_at = self.picture.widget(), deque(maxlen=STEPS), float("-inf"), None
+        self.image, self._past, self._moved, self._looked_at = self.picture.widget(), deque(maxlen=STEPS), float("-inf"), (-1, [])
         self.children = [*c.above, self.image, c.below, self.message]
         for control in (c.digit, c.number, *c.given.values(), *c.sliders, c.dimension, c.across, c.up, c.view):
             self.on(control, self._show)
         acts = {c.range: c.set_range, c.sort: c.rank, c.play: c.sweep, c.reset: c.zero, c.random: c.any_tuple}
         for control, act in acts.items():  # first among the controls, and then what they show
-            self.on(control, lambda _, act=act: self._show(act()))
+            self.on(control, act, self._show)
         for control, handler in {c.hardest: self._sort, c.undo: self._undo, c.copy: self._copy, c.keep: self._keep}.items():
             self.on(control, handler)
-        c.pad.on_msg(lambda pad, content, buffers: self.run(self._copied, content))
-        self._show()
+        c.pad.on_msg(lambda pad, answer, buffers: self.run(lambda: self._copied(answer["copied"])))
         self._now = c.state()
+        self._show()
         self.say(self.note)
 
     @property
@@ -118,15 +117,31 @@ class Explorer(Panel):
 
     def code(self) -> str:
         """Lines of Python that rebuild, with the library alone, what is rebuilt here."""
-        return self.scene.code(self.moves(), in_sd=self.controls.range.value == SD)
+        scene = self.scene
+        about = f"  # a {int(scene.labels[scene.row])}" if scene.labelled else ""
+        if scene.ours:
+            other = "from mvae_lib import data" if scene.pairs else "import torch"
+            lines = ["import mvae_lib", other, "", f'model = mvae_lib.load("{scene.model.spec.name}")']
+        else:
+            lines = ["import torch", "", "# model, pairs: those of this explorer"]
+        if scene.pairs:
+            pairs = f'data.load("{scene.split}", recipe=model.spec.data)' if scene.ours else "pairs"
+            posterior = f"model.posterior({{name: x[name] for name in {list(scene.given)}}})"
+            lines += [f"x, _ = {pairs}.gather([{scene.row}]){about}", f"z = {posterior}.mean[0].detach()  # [{len(scene.sd)}]"]
+        else:
+            stored = f'model.card["examples"]["posterior_mean"]["{scene.combination(scene.given)}"][{scene.row}]'
+            lines += [f"z = torch.tensor({stored}){about}"]
+        unit = ' * model.card["latent"]["sd"][{}]' if self.controls.range.value == SD else ""
+        lines += [f"z[{index}] += {amount:g}{unit.format(index)}" for index, amount in self.moves()]
+        return "\n".join([*lines, "rebuilt = model.rebuild(z)", ""])
 
-    def _show(self, change: Any = None) -> None:
+    def _show(self) -> None:
         """What the controls say: the originals, if the tuple is another; one latent decoded (a film: 100); one image sent."""
         c, scene = self.controls, self.scene
         given = [name for name, box in c.given.items() if box.value]
         if not given:
-            change["owner"].value = True
-            return self.say("At least one modality must be given: with none there is only the prior.", "--jp-error-color1")
+            c.given[self._looked_at[1][0]].value = True
+            return self.say("At least one modality must be given: with none there is only the prior.", ERROR)
         rows = scene.rows(c.digit.value, c.hardest.value)
         c.number.max = len(rows) - 1
         which = int(rows[c.number.value]), given
@@ -135,16 +150,18 @@ class Explorer(Panel):
             self.picture.originals(scene.originals(), scene.given, "missing" if scene.pairs else "the original\nneeds\nthe data")
             self._looked_at = which
         c.aim()
+        self._remember()
         self.image.value = self.picture.png(self.view())
 
-    def _sort(self, _: Any) -> None:
+    def _sort(self) -> None:
         self.controls.number.value = 0
         if self.controls.hardest.value and self.scene.hardest is None:
+            self._remember()
             self.say(f"Reading {len(self.scene.labels):,} {self.scene.nouns}, once, to find the hardest. The sliders go on.")
             return self.later(self.scene.find_hardest, self._show)
         self._show()
 
-    def done(self) -> None:
+    def _remember(self) -> None:
         """Keep what stood before this move, unless it goes on with one of a moment ago: a drag is one step of undo."""
         state, now = self.controls.state(), time.monotonic()
         if state != self._now:
@@ -152,22 +169,22 @@ class Explorer(Panel):
                 self._past.append(self._now)
             self._now, self._moved = state, now
 
-    def _undo(self, _: Any) -> None:
+    def _undo(self) -> None:
         if not self._past:
             return self.say("Nothing to undo.")
         self._now, self._moved = self._past.pop(), float("-inf")
         self.controls.put_back(self._now)
         self._show()
 
-    def _keep(self, _: Any) -> None:
+    def _keep(self) -> None:
         names = (f"06_view_{n:02}" for n in itertools.count(1))
         name = next(name for name in names if not list(style.folder().glob(f"{name}*.png")))
         self.say("Saved: " + self.save(*self.snapshot(), name))
 
-    def _copy(self, _: Any) -> None:
+    def _copy(self) -> None:
         self.say("Asking the browser for its clipboard …")
         self.controls.pad.send({"copy": self.code()})
 
-    def _copied(self, answer: dict[str, bool]) -> None:
+    def _copied(self, done: bool) -> None:
         refused = f"The browser gave no access to its clipboard. Mark it by hand:\n{self.code()}"
-        self.say("Copied: Python that rebuilds this view. Paste it anywhere." if answer["copied"] else refused)
+        self.say("Copied: Python that rebuilds this view. Paste it anywhere." if done else refused)

@@ -1,7 +1,6 @@
 """Hear it: one triplet's recording, and what the model rebuilds of it from speech and from an image alone."""
 
 import io
-from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
@@ -14,7 +13,7 @@ from mvae_lib.data import Triplets
 from study.app.panel import MARGIN, Panel, sized
 from study.app.scene import Scene
 from study.app.sound import wav
-from study.evidence.audibility import GIVEN, Sound, audible, scaler, sounds_of
+from study.evidence.audibility import GIVEN, audible, scaler, sounds_of
 from study.plots import draw, style
 from study.plots.own import HEARD
 
@@ -35,36 +34,34 @@ class Listener(Panel):
         self.scene, self.pairs = Scene(model, pairs), pairs
         self.digit = sized(widgets.Dropdown(options=self.scene.classes, value=7, description="digit"), 94, 34)
         self.number = sized(widgets.BoundedIntText(0, min=0, description="number"), 126, 54)
-        self.players = {name: sized(widgets.Audio(autoplay=False, loop=False), PLAYER) for name in self._sounds()[0]}
-        self.image = sized(widgets.Image(format="png"), len(self.players) * (PLAYER + MARGIN))
+        names = [name for name in HEARD if pairs or name.startswith("rebuilt")]
+        self.players = {name: sized(widgets.Audio(autoplay=False, loop=False), PLAYER) for name in names}
+        self.image = sized(widgets.Image(format="png"), len(names) * (PLAYER + MARGIN))
         columns = [VBox([widgets.Label(name), player]) for name, player in self.players.items()]
         self.children = [HBox([self.digit, self.number]), HBox(columns), self.image, self.message]
         for control in (self.digit, self.number):
             self.on(control, self._choose)
         self._choose()
 
-    def _choose(self, _: Any = None) -> None:
-        self.number.max = len(self.scene.rows(self.digit.value)) - 1
-        (sounds, frame), file = self._sounds(), io.BytesIO()
-        for name, player in self.players.items():
-            player.value = wav(sounds[name])
-        with style.look():
-            draw("spectrograms", frame, sounds=sounds).savefig(file, format="png")
-        self.image.value = file.getvalue()
-
-    def _sounds(self) -> tuple[dict[str, Sound], pd.DataFrame]:
-        """Those of `HEARD` that can be had, and what is to be said of each; no sample in it."""
-        scene, row, sounds = self.scene, int(self.scene.rows(self.digit.value)[self.number.value]), {}
+    def _choose(self) -> None:
+        scene, rows, file = self.scene, self.scene.rows(self.digit.value), io.BytesIO()
+        self.number.max = len(rows) - 1
+        row = int(rows[self.number.value])
         if self.pairs:
-            sounds, frame = sounds_of(scene.model, self.pairs, row)
-            return {name: sounds[name] for name in HEARD}, frame
-        for name, given in GIVEN.items():
-            scene.look(row, given)
-            sounds[f"rebuilt from {name}"] = audible(scene.model, torch.from_numpy(scene.means(scene.mean)["speech"]))
-        sounds = {name: sounds[name] for name in HEARD if name in sounds}
-        return sounds, scene.frame(heard_from=list(sounds))
+            self.sounds, self.frame = sounds_of(scene.model, self.pairs, row)
+        else:
+            self.sounds = {}
+            for name, given in GIVEN.items():
+                scene.look(row, given)
+                speech = torch.from_numpy(scene.means(scene.mean)["speech"])
+                self.sounds[f"rebuilt from {name}"] = audible(scene.model, speech)
+            self.frame = scene.frame(heard_from=list(self.players))  # no sample in it
+        for name, player in self.players.items():
+            player.value = wav(self.sounds[name])
+        with style.look():
+            self.snapshot()[0].savefig(file, format="png")
+        self.image.value = file.getvalue()
 
     def snapshot(self) -> tuple[Figure, pd.DataFrame]:
         """The spectrograms as a figure, and what is to be said of each sound."""
-        sounds, frame = self._sounds()
-        return draw("spectrograms", frame, sounds=sounds), frame
+        return draw("spectrograms", self.frame, sounds=self.sounds), self.frame

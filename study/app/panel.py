@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 MARGIN = 4  # the space to the right of every control, in pixels
+ERROR = "--jp-error-color1"  # a colour of JupyterLab's
 
 
 class Panel(widgets.VBox):
@@ -23,41 +24,38 @@ class Panel(widgets.VBox):
 
     def __init__(self, width: int = 500) -> None:
         super().__init__()
-        self.message, self._busy = widgets.HTML(), False
-        sized(self.message, 500).layout.height, self.message.layout.width = "28px", f"{width}px"
+        self.message, self._busy = sized(widgets.HTML(), width, height=28), False
 
-    def on(self, control: Any, handler: Callable[[Any], None], trait: str = "value") -> None:
-        """Have `handler` called when a control is used: a button pressed, another's trait changed."""
+    def on(self, control: Any, *handlers: Callable[[], Any], trait: str = "value") -> None:
+        """Have `handlers` called, one after the other, when a control is used: a button pressed, another's trait changed."""
         if isinstance(control, widgets.Button):
-            control.on_click(lambda button: self.run(handler, button))
+            control.on_click(lambda _: self.run(*handlers))
         else:
-            control.observe(lambda change: self.run(handler, change), trait)
+            control.observe(lambda _: self.run(*handlers), trait)
 
-    def run(self, handler: Callable[[Any], None], change: Any) -> None:
-        """Call `handler`, and show in the panel what it raises, which ipywidgets would swallow."""
+    def run(self, *handlers: Callable[[], Any]) -> None:
+        """Call `handlers`, and show in the panel what one raises, which ipywidgets would swallow."""
         with self._turn:
             if self._busy:  # a handler, in this thread, is moving other controls
                 return
             self._busy = True
             try:
                 self.say(self.note)
-                handler(change)
+                for handler in handlers:
+                    handler()
             except Exception as error:
-                self.say(f"{type(error).__name__}: {error}", "--jp-error-color1")
+                self.say(f"{type(error).__name__}: {error}", ERROR)
             finally:
                 self._busy = False
-                self.done()
 
-    def done(self) -> None:
-        """Called after every handler."""
-
-    def later(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def later(self, work: Callable[[], Any], then: Callable[[], Any]) -> None:
         """Some slow work beside the controls, which go on, and then an answer; where no loop runs, as in a script, at once."""
         try:
             running = asyncio.get_running_loop().run_in_executor(None, work)
-            running.add_done_callback(lambda done: self.run(lambda _: then(done.result()), None))
+            running.add_done_callback(lambda done: self.run(done.result, then))
         except RuntimeError:
-            then(work())
+            work()
+            then()
             self.say(self.note)
 
     def say(self, text: str, colour: str = "--jp-ui-font-color2") -> None:
@@ -65,9 +63,10 @@ class Panel(widgets.VBox):
         self.message.value = f'<span style="color: var({colour})">{escape(text)}</span>'
 
 
-def sized(control: Any, width: int, description: int | None = None) -> Any:
-    """The control at a fixed width, of which its description has so much; in pixels."""
-    control.layout = {"width": f"{width}px", "min_width": f"{width}px", "margin": f"0 {MARGIN}px 0 0"}
+def sized(control: Any, width: int, description: int | None = None, height: int | None = None) -> Any:
+    """The control at a fixed size, of which its description has so much; in pixels. Without a height, it keeps its own."""
+    tall = {} if height is None else {"height": f"{height}px"}
+    control.layout = {"width": f"{width}px", "min_width": f"{width}px", "margin": f"0 {MARGIN}px 0 0"} | tall
     if description is not None:
         control.style.description_width = f"{description}px"
     return control

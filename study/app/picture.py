@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
-from jaxtyping import Num, UInt8
+from jaxtyping import Num
 from matplotlib.figure import Figure
 from numpy import ndarray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from study.app.panel import sized
 from study.app.sound import SPANS
@@ -49,7 +49,7 @@ class Area(NamedTuple):
         return (np.clip(values, self.low, self.high) - self.low) / (self.high - self.low)
 
     def levels(self, values: Num[ndarray, "F"]) -> list[int]:
-        """The line of pixels of each value."""
+        """The line of pixels of each value, in a row."""
         return (HEAD + SIDE - 3 - np.rint(self.part(values) * (SIDE - 6))).astype(int).tolist()
 
 
@@ -66,12 +66,13 @@ class Picture:
     ) -> None:
         self.areas, x = dict[str, Area](), LEFT
         for name, (kind, shape) in kinds.items():
-            x, n, height = x if kind == "image" else x + TICKS, shape[-1], SIDE
-            width = max(1, min({"map": STEP, "bars": SLOT}.get(kind, SIDE), WIDEST // n)) * n
+            n, height = shape[-1], SIDE
             if kind == "image":
                 width = SIDE * n // shape[0]
-            elif kind == "map" and shape[0] <= SIDE:
-                height = SIDE // shape[0] * shape[0]  # cells of one height
+            else:
+                x, width = x + TICKS, max(1, min({"map": STEP, "bars": SLOT}[kind], WIDEST // n)) * n
+            if kind == "map":
+                height = SIDE // shape[0] * shape[0] or SIDE  # cells of one height
             low, high = limits.get(name, (0.0, 1.0))
             self.areas[name] = Area(kind, shape, low, high, x, width, height)
             x += width + GAP
@@ -81,7 +82,7 @@ class Picture:
         self.images, self.titles = [n for n in names if kinds[n][0] == "image"], {n: style.title(n, names) for n in kinds}
         colours = style.COLOUR | {name: style.colour(name, names) for name in names}
         self.ink = {name: GREYS + place for place, name in enumerate(colours)}
-        palette = [[grey] * 3 for grey in np.linspace(255, 0, GREYS)] + [list(bytes.fromhex(c[1:])) for c in colours.values()]
+        palette = [[grey] * 3 for grey in np.linspace(255, 0, GREYS)] + [ImageColor.getrgb(colour) for colour in colours.values()]
         self.palette = np.array(palette, np.uint8)  # [colours, 3]
         self._papers = self._paper(upper), self._paper("rebuilt")  # what never changes
         self._upper, self._marks = self._papers[0], dict[str, ndarray]()  # and what changes with the tuple
@@ -99,12 +100,10 @@ class Picture:
 
     def rebuilt(self, means: Mapping[str, ndarray]) -> Image.Image:
         """The whole, with the lower row painted: what is rebuilt, name -> ``[F]``, and the originals' bars as marks on it."""
-        lower, image = self._papers[1].copy(), Image.new("L", (self.width, HEIGHT))
+        lower = self._papers[1].copy()
         for name, values in means.items():
             self._paint(lower, name, values, self._marks.get(name))
-        image.paste(self._upper, (0, 0))
-        image.paste(lower, (0, STRIP))
-        return image
+        return Image.fromarray(np.vstack([np.asarray(self._upper), np.asarray(lower)]))
 
     def film(self, means: Mapping[str, ndarray], amounts: Num[ndarray, "100"], here: int, title: str) -> Image.Image:
         """One dimension moved step by step, read like a page: each image, and the label that is read, faint where it is unsure.
@@ -119,7 +118,7 @@ class Picture:
             y, x = (at * size // (tile - 1) for size in images.shape[1:])
             pages[name] = images[:, y[:, None], x]  # -> [100, tile - 1, tile - 1]: nearest neighbours
         if "label" in means:
-            numerals = np.stack([_numeral(label) for label in means["label"].argmax(-1).tolist()])  # [100, 16, 16]
+            numerals = np.stack([np.asarray(_word(str(k), 16, 16)) for k in means["label"].argmax(-1)])  # [100, 16, 16]
             pages["label"] = np.rint(numerals * means["label"].max(-1)[:, None, None])
         for name, tiles in pages.items():
             side = tiles.shape[-1] + 1
@@ -136,9 +135,7 @@ class Picture:
         return film
 
     def widget(self) -> widgets.Image:
-        shown = sized(widgets.Image(format="png"), self.width)
-        shown.layout.height = f"{HEIGHT}px"
-        return shown
+        return sized(widgets.Image(format="png"), self.width, height=HEIGHT)
 
     def png(self, image: Image.Image) -> bytes:
         """Palette indices -> a small PNG, packed for speed."""
@@ -180,9 +177,8 @@ class Picture:
 
     def _paper(self, title: str) -> Image.Image:
         """A row's name, frames, the bars' numbers and values, which coefficient and when on a map."""
-        paper, turned, under = Image.new("L", (self.width, STRIP)), Image.new("L", (SIDE, LEFT - 4)), HEAD + SIDE + 4
-        _write(turned, (SIDE // 2, LEFT // 2 - 2), title, "mm", 12)
-        paper.paste(turned.transpose(Image.Transpose.ROTATE_90), (0, HEAD))
+        paper, under = Image.new("L", (self.width, STRIP)), HEAD + SIDE + 4
+        paper.paste(_word(title, SIDE, LEFT - 4).transpose(Image.Transpose.ROTATE_90), (0, HEAD))
         for name, area in self.areas.items():
             _frame(paper, area, LINE, 1)
             n, left, right = area.shape[0], area.x, area.x + area.width
@@ -208,10 +204,11 @@ def _frame(strip: Image.Image, area: Area, ink: int, line: int) -> None:
 
 
 @cache
-def _numeral(label: int) -> UInt8[ndarray, "16 16"]:
-    tile = Image.new("L", (16, 16))
-    _write(tile, (8, 8), str(label), "mm", 12)
-    return np.asarray(tile)
+def _word(text: str, width: int, height: int) -> Image.Image:
+    """Larger text, in the middle of an image of its own."""
+    image = Image.new("L", (width, height))
+    _write(image, (width // 2, height // 2), text, "mm", 12)
+    return image
 
 
 def _write(image: Image.Image, place: tuple[int, int], text: str, anchor: str, size: int = 11) -> None:

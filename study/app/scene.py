@@ -55,7 +55,6 @@ class Scene:
         if model.label_decoder is not None:
             self.kinds["label"] = ("bars", self.means(torch.zeros_like(self.sd))["label"].shape)
         self.hardest: Tensor | None = None  # every row, the hardest first, once `find_hardest` has looked for them
-        self.row, self.given, self.samples = -1, (), dict[str, Tensor]()
 
     def rows(self, label: int, hardest: bool = False) -> Int[Tensor, "n"]:
         """The tuples of a label, in the file's order, or the hardest first if they are known."""
@@ -69,19 +68,21 @@ class Scene:
         truth = self.labels.clamp(min=0)[:, None]
         self.hardest = self.model.logits(mean).log_softmax(-1).gather(-1, truth)[:, 0].argsort(stable=True)  # [N, C] -> [N]
 
-    @torch.inference_mode()
     def look(self, row: int, given: Sequence[str]) -> None:
         """Take another tuple, or give the model other modalities of it: sets `mean`, its latent ``[D]``."""
+        self.row, self.given, self.samples = row, tuple(given), dict[str, Tensor]()
         if not self.pairs:
-            self.row, self.given, self.mean = row, tuple(given), self._stored(given)[row]
+            self.mean = self._stored(given)[row]
             return
-        if row != self.row:  # what is given changes more often: each expert speaks once a tuple
-            (x, _), seen = self.pairs.gather([row]), self.pairs.seen([row])
-            self.samples = {name: value for m, (name, value) in enumerate(x.items()) if seen is None or seen[m]}
-            self.experts = self.model.encode(self.samples)  # [M, 1, D]
-        self.row, self.given = row, tuple(name for name in given if name in self.samples)
-        present = torch.tensor([name in self.given for name in self.model.names])
-        self.mean = self.model.fuse(self.experts, present).mean[0]  # [1, D] -> [D]
+        (x, _), seen = self.pairs.gather([row]), self.pairs.seen([row])[:, 0]
+        self.samples = {name: value for (name, value), there in zip(x.items(), seen, strict=True) if there}
+        self.given = tuple(name for name in given if name in self.samples)
+        self.mean = self.posterior_mean({name: self.samples[name] for name in self.given})
+
+    @torch.inference_mode()
+    def posterior_mean(self, x: dict[str, Tensor]) -> Float[Tensor, "D"]:
+        """The latent of one sample ``[1, *shape]`` of each modality given; of none, the prior's mean."""
+        return self.model.posterior(x).mean[0] if x else torch.zeros_like(self.sd)  # [1, D] -> [D]
 
     def combination(self, given: Sequence[str]) -> str:
         """Some modalities as the report names them: "m1,m3"."""
@@ -116,20 +117,3 @@ class Scene:
         first = {"split": self.split, "place": self.row if self.pairs else self.examples["place"][self.row]}
         first |= {self.noun: int(self.labels[self.row])} if self.labelled else {}
         return pd.DataFrame({**first, "given": self.combination(self.given), **columns})
-
-    def code(self, moves: Sequence[tuple[int, float]], in_sd: bool) -> str:
-        """Lines of Python that rebuild, with the library alone, what is rebuilt here with some dimensions moved."""
-        lines = ["import mvae_lib", "from mvae_lib import data" if self.pairs else "import torch"]
-        lines += ["", f'model = mvae_lib.load("{self.model.spec.name}")']
-        lines = lines if self.ours else ["import torch", "", "# model, pairs: those of this explorer"]
-        about = f"  # a {int(self.labels[self.row])}" if self.labelled else ""
-        pairs = f'data.load("{self.split}", recipe=model.spec.data)' if self.ours else "pairs"
-        posterior = f"model.posterior({{name: x[name] for name in {list(self.given)}}})"
-        stored = f'model.card["examples"]["posterior_mean"]["{self.combination(self.given)}"][{self.row}]'
-        if self.pairs:
-            lines += [f"x, _ = {pairs}.gather([{self.row}]){about}", f"z = {posterior}.mean[0].detach()  # [{len(self.sd)}]"]
-        else:
-            lines += [f"z = torch.tensor({stored}){about}"]
-        unit = ' * model.card["latent"]["sd"][{}]' if in_sd else ""
-        lines += [f"z[{index}] += {amount:g}{unit.format(index)}" for index, amount in moves]
-        return "\n".join([*lines, "rebuilt = model.rebuild(z)", ""])

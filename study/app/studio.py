@@ -1,9 +1,6 @@
 """Draw it, say it: what is given by hand goes to the experts as the data would, and all the rest is rebuilt."""
 
-from typing import Any
-
 import ipywidgets as widgets
-import numpy as np
 import pandas as pd
 import torch
 from ipywidgets import HBox, VBox
@@ -25,8 +22,6 @@ from study.evidence.audibility import audible, recorded, scaler
 from study.plots import style
 
 NONE = -1  # a choice that stands for none
-NOTE = "Draw, or load a sound, in any combination: what is not given is rebuilt from what is."
-NOTHING = "Nothing is given: what is rebuilt is the mean of the prior. Draw, or load a sound."
 
 
 class Studio(Panel):
@@ -47,27 +42,29 @@ class Studio(Panel):
         for column in columns:
             column.layout.margin = "0 12px 0 0"
         self.image = self.picture.widget()
-        heads = headed([widgets.Label(style.TITLE[name]) for name in self.picture.areas], self.picture.edges)
+        heads = headed([widgets.Label(title) for title in self.picture.titles.values()], self.picture.edges)
         self.children = [HBox(columns), heads, self.image, self.message]
         self._rebuild()
 
     @property
     def note(self) -> str:
-        return NOTE if self.given else NOTHING
+        if self.given:
+            return "Draw, or load a sound, in any combination: what is not given is rebuilt from what is."
+        return "Nothing is given: what is rebuilt is the mean of the prior. Draw, or load a sound."
 
     def _paper(self, script: str) -> VBox:
         """A square to draw on, and what is under it."""
-        pen = self.pens[script] = Pen(label=f"Draw a {style.TITLE[script].split()[1]} digit")
-        pen.layout = {"width": "206px", "height": "206px"}
+        title = style.TITLE[script]
+        pen = self.pens[script] = Pen(label=f"Draw a {title.split()[1]} digit", layout={"width": "206px", "height": "206px"})
         undo, clear = (sized(widgets.Button(description=word), 62) for word in ("Undo", "Clear"))
         digits = [("e.g.", NONE), *((str(digit), digit) for digit in range(len(EXAMPLES[script])))]
         example = sized(widgets.Dropdown(options=digits), 74)
         self.undo[script], self.clear[script], self.examples[script] = undo, clear, example
-        self.on(pen, lambda _: self.draw(script, pen.strokes), "strokes")
-        self.on(undo, lambda _: self.draw(script, pen.strokes[:-1]))
-        self.on(clear, lambda _: self.draw(script, []))
-        self.on(example, lambda _: self._example(script))
-        return VBox([widgets.Label(f"{style.TITLE[script]}: draw it"), pen, HBox([undo, clear, example])])
+        self.on(pen, lambda: self.draw(script, pen.strokes), trait="strokes")
+        self.on(undo, lambda: self.draw(script, pen.strokes[:-1]))
+        self.on(clear, lambda: self.draw(script, []))
+        self.on(example, lambda: self._example(script))
+        return VBox([widgets.Label(f"{title}: draw it"), pen, HBox([undo, clear, example])])
 
     def _speech(self) -> VBox:
         """A sound to load or to pick, and two players."""
@@ -76,21 +73,20 @@ class Studio(Panel):
         self.file = sized(widgets.FileUpload(accept="audio/*", description="Sound file"), 130)
         self.pick = sized(widgets.Dropdown(options=options, disabled=not names), 160)
         self.forget = sized(widgets.Button(description="Clear"), 70)
-        self.said, self.rebuilt = (sized(widgets.Audio(autoplay=False, loop=False), 300) for _ in range(2))
+        self.said, self.rebuilt = (sized(widgets.Audio(autoplay=False, loop=False), 300, height=40) for _ in range(2))
         rows = [HBox([self.file, self.pick, self.forget])]
         for words, player in (("as given", self.said), ("as rebuilt", self.rebuilt)):
-            player.layout.height = "40px"
             rows.append(HBox([sized(widgets.Label(words), 60), player], layout={"align_items": "center"}))
         self.on(self.file, self._load)
         self.on(self.pick, self._pick)
-        self.on(self.forget, lambda _: self.listen(None))
+        self.on(self.forget, lambda: self.listen(None))
         return VBox([widgets.Label(f"{style.TITLE['speech']}: say it, and hear it"), *rows])
 
     def draw(self, script: str, strokes: list) -> None:
         """Give the model a drawing, or, with no stroke, none."""
         pen = self.pens[script]
         pen.strokes = strokes
-        image = torch.from_numpy(drawn(strokes, script, pen.width).reshape(1, -1) / np.float32(255)) if strokes else None
+        image = torch.from_numpy(drawn(strokes, script, pen.width)).reshape(1, -1) / 255 if strokes else None
         self._give(script, image)  # [1, 784]
 
     def _example(self, script: str) -> None:
@@ -99,14 +95,14 @@ class Studio(Panel):
             self.draw(script, EXAMPLES[script][digit])
             self.examples[script].value = NONE  # the same one can be taken again
 
-    def _load(self, _: Any) -> None:
+    def _load(self) -> None:
         if self.file.value:
             upload, self.file.value = self.file.value[0], ()
             samples = read_upload(bytes(upload["content"]))
             self.listen(samples)
             self.say(f"{upload['name']}: {len(samples) / speech.RATE:.2f} s of sound. {self.note}")
 
-    def _pick(self, _: Any) -> None:
+    def _pick(self) -> None:
         if self.pairs and self.pick.value != NONE:
             self.listen(recorded(self.pairs, self.pick.value), self.pick.value)
 
@@ -121,10 +117,9 @@ class Studio(Panel):
         self.given = {key: given[key] for key in self.model.names if given.get(key) is not None}
         self._rebuild()
 
-    @torch.inference_mode()
     def means(self) -> dict[str, ndarray]:
         """All modalities, and "label", from what is given, by the posterior mean; from none of them, by the prior's."""
-        return self.scene.means(self.model.posterior(self.given).mean[0] if self.given else torch.zeros_like(self.scene.sd))
+        return self.scene.means(self.scene.posterior_mean(self.given))
 
     def _rebuild(self) -> None:
         """The picture first, and then the sound, which takes longer."""

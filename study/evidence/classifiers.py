@@ -33,14 +33,14 @@ def samples(pairs: Pairs, name: str) -> tuple[Float[Tensor, "n F"], Int[Tensor, 
     return (x.float() / 255 if x.dtype == torch.uint8 else x), labels[there]
 
 
-def train_classifier(x: Float[Tensor, "n F"], y: Int[Tensor, "n"], classes: int, updates: int = UPDATES) -> nn.Module:
+def train_classifier(x: Float[Tensor, "n F"], y: Int[Tensor, "n"], classes: int, updates: int | None = None) -> nn.Module:
     """Two hidden layers, dropout and weight decay: a module x ``[N, F]`` -> logits ``[N, classes]``."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         first, second = ([nn.Linear(width, 256), nn.ReLU(), nn.Dropout(0.3)] for width in (x.shape[1], 256))
         classifier = nn.Sequential(*first, *second, nn.Linear(256, classes))
         optimizer = torch.optim.AdamW(classifier.parameters(), 1e-3, weight_decay=1e-2, fused=True)
-        for _ in range(updates):
+        for _ in range(updates or UPDATES):
             batch = torch.randint(len(x), (BATCH,))
             optimizer.zero_grad()
             F.cross_entropy(classifier(x[batch]), y[batch]).backward()
@@ -48,7 +48,7 @@ def train_classifier(x: Float[Tensor, "n F"], y: Int[Tensor, "n"], classes: int,
     return classifier.eval()
 
 
-def train_classifiers(train: Pairs, updates: int = UPDATES) -> Classifiers:
+def train_classifiers(train: Pairs, updates: int | None = None) -> Classifiers:
     """A classifier of each modality, trained on its samples and on nothing else."""
     return {name: train_classifier(*samples(train, name), train.classes, updates) for name in train.names}
 

@@ -32,11 +32,10 @@ def tuples(frame: pd.DataFrame, x: Mapping[str, Float[Tensor, "N *shape"]], line
     ratios = [1 if value[0].numel() ** 0.5 % 1 == 0 else 2 for value in x.values()]
     figure, axes = style.new(len(titles), len(x), (1.8 * sum(ratios), 1.9 * len(titles) + 0.5), width_ratios=ratios)
     for column, (name, values) in zip(axes.T, x.items(), strict=True):
-        for axis, value in zip(column, values.flatten(1).numpy(), strict=True):
+        for axis, value, title in zip(column, values.flatten(1).numpy(), titles, strict=True):
             _sample(axis, value, style.colour(name, list(x)))
+            axis.set_ylabel(title if axis in axes[:, 0] else "", fontsize=8)
         column[0].set_title(style.title(name, list(x)), fontsize=8, pad=2)
-    for axis, title in zip(axes[:, 0], titles, strict=True):
-        axis.set_ylabel(title, fontsize=8)
     return figure
 
 
@@ -103,18 +102,19 @@ def spectrograms(frame: pd.DataFrame, sounds: Mapping[str, Int16[np.ndarray, "_"
     hop, low, high = (HOP, 0.5, COEFFICIENTS - 0.5) if mfccs else (HOP / 2, 0, RATE / 2000)
     each, across = 1 + mfccs, min(5, len(sounds))
     down = -(-len(sounds) // across)
-    size = (2 * across + 1.5, 3.2 * down if mfccs else 2.9 * down)
-    figure, axes = style.new(each * down, across, size, sharex=True, sharey="row")
-    for k, ((name, samples), values) in enumerate(zip(sounds.items(), shown, strict=True)):
-        cells = axes[each * (k // across) : each * (k // across + 1), k % across]
+    figure, axes = style.new(
+        each * down, across, (2 * across + 1.5, 3.2 * down if mfccs else 2.9 * down), sharex=True, sharey="row"
+    )
+    panels = axes.reshape(down, each, across).swapaxes(1, 2).reshape(-1, each)
+    for panel, (name, samples), values in zip(panels, sounds.items(), shown, strict=True):
         start = (FRAME - hop) / 2 / RATE  # a frame stands at its middle
         extent = (start, start + values.shape[1] * hop / RATE, low, high)
-        drawn = cells[-1].imshow(values, aspect="auto", origin="lower", extent=extent, **scale)
-        cells[-1].set(xlim=(0, max(map(len, sounds.values())) / RATE), facecolor="white" if mfccs else drawn.cmap(0.0))
-        cells[-1].grid(False)
+        drawn = panel[-1].imshow(values, aspect="auto", origin="lower", extent=extent, **scale)
+        panel[-1].set(xlim=(0, max(map(len, sounds.values())) / RATE), facecolor="white" if mfccs else drawn.cmap(0.0))
+        panel[-1].grid(False)
         if mfccs:
-            cells[0].plot(np.arange(len(samples)) / RATE, samples / 32768, color=style.COLOUR["speech"], lw=0.5)
-        cells[0].set_title(style.word(name), fontsize=8)
+            panel[0].plot(np.arange(len(samples)) / RATE, samples / 32768, color=style.COLOUR["speech"], lw=0.5)
+        panel[0].set_title(style.word(name), fontsize=8)
     for k, axis in enumerate(axes[:, 0]):
         axis.set_ylabel("kHz" if not mfccs else "MFCC number" if k % 2 else "sound (1: full scale)", fontsize=8)
     axes[-1, across // 2].set_xlabel("seconds")

@@ -1,6 +1,6 @@
 """Every figure again from its saved CSV, no training; those with samples find them by split and index, so these need the data."""
 
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +8,6 @@ import torch
 
 from mvae_lib import data, load
 from mvae_lib.data.digits import FORMS
-from mvae_lib.model import MVAE
 from study.evidence.audibility import sounds_of
 from study.evidence.latent import reconstruction_grid, walk
 from study.evidence.missing import beside_class_means
@@ -21,13 +20,9 @@ IMAGES = ("farsi", "kannada")
 class Inputs:
     """The shipped model and its splits, each loaded once; and what a figure's table stands for, as `draw` takes it."""
 
-    @cached_property
-    def model(self) -> MVAE:
-        return load("as_run")
-
-    @cache  # noqa: B019 (one a process)
-    def split(self, name: str) -> data.Triplets:
-        return data.load(name, self.model.spec.data)
+    def __init__(self) -> None:
+        self.model = load("as_run")
+        self.split = cache(lambda name: data.load(name, self.model.spec.data))
 
     def pool(self, frame: pd.DataFrame) -> dict:
         parts = {name: rows["index"].tolist() for name, rows in frame.groupby("modality", sort=False)}
@@ -73,13 +68,13 @@ class Inputs:
 
 def redraw(where: Path = style.SAVED) -> pd.DataFrame:
     """Draw every figure whose CSV lies in `where`, into `style.folder`; a row a figure: its name, and what became of it."""
-    inputs, real, rows = Inputs(), data.is_real(), []
+    inputs, rows = Inputs() if data.is_real() else None, []
     for path in sorted(where.glob("*.csv")):
         name, entry = path.stem, FIGURES.get(path.stem, {"needs": "notebook"})
         (frame, source), needs = style.saved(name, where), entry.get("needs")
         if needs == "notebook":
             became = "skipped: drawn by its notebook alone"
-        elif needs and not real:
+        elif needs and not inputs:
             became = "skipped: its samples need the real data (data/README.md)"
         else:
             figure = draw(name, frame, **(getattr(inputs, needs)(frame) if needs else {})) if "draw" in entry else None

@@ -14,17 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import norm
 
-from study.plots import kinds, own, style
+from study.plots import style
 from study.plots.chart import Look, chart
 
 _FILE = json.loads(Path(__file__).with_name("figures.json").read_text())
 _KNOWN = _FILE["figures"]
 FIGURES: dict[str, dict[str, Any]] = {name: {**_KNOWN.get(entry.get("as"), {}), **entry} for name, entry in _KNOWN.items()}
-_CHARTS = ("dots", "lines", "bars", "heat")
-_KINDS = {name: partial(chart, kind=getattr(kinds, name), upright=name != "dots") for name in _CHARTS} | {"grid": kinds.grid}
-FAR = ["to_class_mean", "to_other_mean", "to_original"]
 
 
 def draw(name: str, frame: pd.DataFrame, **inputs: Any) -> Figure:
@@ -33,6 +29,8 @@ def draw(name: str, frame: pd.DataFrame, **inputs: Any) -> Figure:
     Raises:
         ValueError: no figure has this name, or it is a table and has none.
     """
+    from study.plots import kinds, own  # they import seaborn: seconds, for which an explorer need not wait
+
     entry = FIGURES.get(name, {})
     if "draw" not in entry:
         raise ValueError(f"{name!r} is {'a table' if name in FIGURES else 'no figure'}; the figures are {', '.join(FIGURES)}.")
@@ -45,7 +43,10 @@ def draw(name: str, frame: pd.DataFrame, **inputs: Any) -> Figure:
         frame = frame.assign(**{column: frame.eval(how, engine="python")})
     frame = frame.query(entry["where"], engine="python") if "where" in entry else frame
     with style.look():
-        return (_KINDS.get(entry["draw"]) or getattr(own, entry["draw"]))(frame, **settings)
+        if entry["draw"] in ("dots", "lines", "bars", "heat"):
+            lying = entry["draw"] == "dots"
+            return partial(chart, upright=not lying, sharey=lying)(frame, getattr(kinds, entry["draw"]), **settings)
+        return getattr(own, entry["draw"])(frame, **settings)
 
 
 def report_table() -> pd.DataFrame:
@@ -61,12 +62,13 @@ def seeds(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def convergence(frame: pd.DataFrame) -> pd.DataFrame:
-    """A history -> its objective over all subsets, and the share misread from one modality and from all of them."""
-    every = frame.groupby(["split", "epoch"], sort=False)["reported_bound"].sum().reset_index(name="amount")
-    every = every.assign(series="all", panel="objective, summed over subsets (nats per tuple)")
-    some = frame[~frame["subset"].str.contains(",") | (frame["subset"] == max(frame["subset"], key=len))]
-    some = some.assign(series=some["subset"], panel="share of labels read wrong", amount=1 - some["accuracy"])
-    return pd.concat([every, some[every.columns]], ignore_index=True)
+    """A history -> its objective over all subsets, and of each subset the share of labels read wrong."""
+    every = frame.groupby(["split", "epoch"], sort=False, as_index=False)["reported_bound"].sum().assign(subset="all")
+    panels = {
+        "objective, summed over subsets (nats per tuple)": every.rename(columns={"reported_bound": "amount"}),
+        "share of labels read wrong": frame.assign(amount=1 - frame["accuracy"]),
+    }
+    return pd.concat(panels, names=["panel"]).reset_index("panel")
 
 
 def paired_gain(frame: pd.DataFrame) -> pd.DataFrame:
@@ -82,25 +84,24 @@ def paired_gain(frame: pd.DataFrame) -> pd.DataFrame:
 
 def missing(frame: pd.DataFrame) -> pd.DataFrame:
     """Distances and stroke widths, one a row: panel, what, amount."""
-    far = frame.melt(frame.columns.drop(FAR).tolist(), FAR, "what", "amount").assign(panel="distance of a pixel (rms)")
-    wide = np.where(frame["held"], "rebuilt, given", "rebuilt, not given")
-    wide = frame.assign(what=wide, amount=frame["width"], panel="stroke width (pixels)")
-    return pd.concat([far, wide], ignore_index=True)
+    far = ["to_class_mean", "to_other_mean", "to_original"]
+    far = frame.melt(frame.columns.drop(far).tolist(), far, "what", "amount")
+    wide = frame.assign(what=np.where(frame["held"], "rebuilt, given", "rebuilt, not given"), amount=frame["width"])
+    return pd.concat({"distance of a pixel (rms)": far, "stroke width (pixels)": wide}, names=["panel"]).reset_index("panel")
 
 
 def densities(frame: pd.DataFrame) -> pd.DataFrame:
     """Gaussians -> their densities along z."""
+    from scipy.stats import norm  # as seaborn
+
     reach = float((frame["mu"].abs() + 3 * frame["sd"]).clip(upper=8).max())
-    z = np.linspace(-reach, reach, 600)
-    parts = [frame.iloc[[k] * 600].assign(z=z, density=norm.pdf(z, row.mu, row.sd)) for k, row in enumerate(frame.itertuples())]
-    return pd.concat(parts, ignore_index=True)
+    each = frame.merge(pd.DataFrame({"z": np.linspace(-reach, reach, 600)}), how="cross")
+    return each.assign(density=norm.pdf(each["z"], each["mu"], each["sd"]))
 
 
 def ellipses(frame: pd.DataFrame) -> pd.DataFrame:
     """Gaussians in two dimensions -> their ellipses of one and of two standard deviations."""
-    turn, parts = np.linspace(0, 2 * np.pi, 100), []
-    for sd in (1, 2):
-        for k, row in enumerate(frame.itertuples()):
-            path = {"x": row.mu_x + sd * row.sd_x * np.cos(turn), "y": row.mu_y + sd * row.sd_y * np.sin(turn)}
-            parts.append(frame.iloc[[k] * 100].assign(reach=f"{sd} sd", **path))
-    return pd.concat(parts, ignore_index=True)
+    turns = pd.DataFrame({"turn": np.linspace(0, 2 * np.pi, 100)})
+    each = frame.merge(pd.DataFrame({"reach": [1, 2]}), how="cross").merge(turns, how="cross")
+    x, y = each["sd_x"] * np.cos(each["turn"]), each["sd_y"] * np.sin(each["turn"])
+    return each.assign(x=each["mu_x"] + each["reach"] * x, y=each["mu_y"] + each["reach"] * y)

@@ -1,6 +1,5 @@
 """The one look: colours, marks, words, and how a figure becomes a file."""
 
-import io
 import json
 import os
 import re
@@ -13,6 +12,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
+from IPython.core.pylabtools import print_figure
 from IPython.display import HTML
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -44,9 +44,7 @@ class Picture(Figure):
             super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        self.savefig(file, format="png", dpi=self.dpi)
-        return file.getvalue()
+        return print_figure(self, bbox_inches=None, dpi=self.dpi)  # type: ignore[arg-type,return-value]
 
 
 def new(rows: int = 1, columns: int = 1, size: Sequence[float] = (6.0, 3.5), **options: Any) -> tuple[Figure, np.ndarray]:
@@ -70,11 +68,6 @@ def colour(name: str, names: Sequence[str] = ()) -> str:
 def title(name: str, names: Sequence[str] = ()) -> str:
     """What a picture calls a modality: ``"m1 Farsi"``; one that the study does not know, its place among `names` and its name."""
     return TITLE.get(name) or (f"m{list(names).index(name) + 1} {name}" if name in names else name)
-
-
-def metric_of(frame: pd.DataFrame) -> dict[str, str]:
-    """Modality, in the model's order, -> its reconstruction's column in a results table."""
-    return {column[4:]: column for column in frame.columns if column.startswith(("bce_", "sse_"))}
 
 
 def is_given(value: Any) -> bool:
