@@ -164,17 +164,11 @@ def batch_loss(net: Callable[..., Pass], model: MVAE, objective: Objective, x, y
 
 
 def stopped(history: pd.DataFrame, spec: TrainSpec) -> bool:
-    """Has what is watched gone ``patience`` epochs without getting better by ``min_delta``?"""
-    if history.empty or not spec.patience:
-        return False
-    watch, column = history.query("split != 'train'"), "objective"
-    if spec.watched == "joint":
-        given = watch["subset"].str.count("m")
-        watch, column = watch[given == given.max()], "reported_bound"
-    best, waited = float("inf"), 0
-    for value in watch.groupby("epoch")[column].first():
-        best, waited = (value, 0) if value < best - spec.min_delta else (best, waited + 1)
-    return waited >= spec.patience
+    """Has what is watched gone ``patience`` epochs without getting ``min_delta`` below its best? (The report's authors' rule.)"""
+    column, best, waited = {"objective": "objective", "joint": "reported_bound"}[spec.watched], float("inf"), 0
+    for value in history.query("split != 'train'").groupby("epoch")[column].last() if len(history) else ():  # all given: last
+        best, waited = min(best, value), 0 if value < best - spec.min_delta else waited + 1
+    return 0 < spec.patience <= waited
 
 
 def _objective(model: MVAE, own: Objective | None) -> Objective:
@@ -221,10 +215,7 @@ def _batches(model: MVAE, pairs: Pairs, epoch: int, size: int, shuffled: bool) -
 def _rows(
     model: MVAE, pairs: Pairs, epoch: int, averages: Averages, plan: Plan | None, start: float, beta: float
 ) -> pd.DataFrame:
-    """Means over an epoch -> its rows, one a subset; the random ones of sampled subsets share one row, "between".
-
-    beta: what it was on the mean, over the steps that were averaged.
-    """
+    """Means over an epoch, and over its betas -> its rows, one a subset; the random ones of sampled subsets share "between"."""
     pooled = range(2, len(model.names)) if model.spec.train.subsets == "sampled" else ()
     objective, means = averages.value(dist.all_reduce if processes()[1] > 1 else None)
     table = columns(means, model, beta)

@@ -107,7 +107,9 @@ def test_help_says_a_line_of_each(monkeypatch, capsys):
         assert len(first) > 20 and first.split()[0] in said
 
 
-@pytest.mark.parametrize("wrong", [["taste"], ["table"], ["table", "as_run", "--split", "else"], ["gradients", "--epochs", "1"]])
+@pytest.mark.parametrize(
+    "wrong", [["taste"], ["table"], ["seeds"], ["table", "as_run", "--split", "else"], ["gradients", "--epochs", "1"]]
+)
 def test_what_it_does_not_know_is_refused(wrong, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["-m", *wrong])
     with pytest.raises(SystemExit) as ended:

@@ -10,7 +10,7 @@ from small import MODEL, run, triplets
 
 from mvae_lib import checkpoint, data, tables, train
 from mvae_lib.spec import Modality
-from study.evidence import latent, seeds
+from study.evidence import latent, seeds, sweeps
 
 FOUR = replace(MODEL, modalities=(*MODEL.modalities, Modality("touch", (3,), "gaussian", (), ())))
 
@@ -131,7 +131,7 @@ def test_latents_over_seeds_is_each_run_s_own_sweep(folders):
     model, few = checkpoint.load(folders / "1"), triplets("test")
     posterior = tables.posteriors(model, few)
     row = frame.query("seed == 1 and network == 'trained' and reach == '±1500'").iloc[0]
-    labels = latent.label_sweep(model, posterior.mean[7], torch.arange(-1500.0, 1500.0, 30.0))["labels"]
+    labels = latent.label_sweep(model, posterior.mean[7], 1500 * sweeps.STEPS)["labels"]
     assert row["changing"] == (labels > 1).mean() and row["three"] == (labels >= 3).mean()
     assert row["kl"] == pytest.approx(latent.latent_table(posterior)["kl"].sum())
 

@@ -10,7 +10,9 @@ from safetensors.torch import load_file
 from small import run, triplets
 
 from mvae_lib import checkpoint, train
+from mvae_lib.presets import AS_RUN
 from mvae_lib.storage import write
+from study.evidence.validation import AUTHORS
 
 
 @pytest.fixture
@@ -111,7 +113,18 @@ def test_stops_after_patience_epochs_without_min_delta():
     assert not train.stopped(history(5.0, 4.0, 3.99), spec)
     assert train.stopped(history(5.0, 4.0, 3.99, 3.95), spec)  # each better by less than 0.1 than the best that counted
     assert not train.stopped(history(5.0, 4.0, 4.1, 3.8, 3.9), spec)
+    assert train.stopped(history(5.0, 4.95, 4.87), spec)  # and its best is the least so far, counted or not
     assert not train.stopped(history(5.0, 6.0, 7.0, 8.0), dataclasses.replace(spec, patience=0))
+
+
+def test_the_authors_rule_stops_on_their_own_curve_where_they_stopped():
+    """Epoch 32; it watches what every modality together costs, which here is all that gets better."""
+    rule = dataclasses.replace(AS_RUN.train, patience=4)
+    frames = []
+    for epoch, value in enumerate(AUTHORS, start=1):
+        rows = {"subset": ["m1", "m1,m2,m3"], "reported_bound": [200.0 + epoch, value], "objective": 7e3 + epoch}
+        frames.append(pd.DataFrame({"epoch": epoch, "split": "val", **rows}))
+        assert train.stopped(pd.concat(frames), rule) == (epoch == 32)
 
 
 def test_goes_on_with_a_folder_from_before_a_field_was_added(fitted):

@@ -106,12 +106,18 @@ def main() -> None:
     forms = {name: _form(name) for name in TABLES}
     options = tyro.extras.subcommand_cli_from_dict(forms, config=(tyro.conf.PositionalRequiredArgs,))
     function, given = TABLES[type(options).__name__][0], vars(options)
+    if () in (given.get("run"), given.get("runs")):
+        print(
+            "Give a run, a shipped name or a folder; of several, that differ in their seed, all are in one table.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     with redirect_stdout(sys.stderr):  # nothing but the table on stdout
-        if isinstance(runs := given.get("run"), tuple) and len(runs) > 1:
-            tables_of = {checkpoint.load(run).spec.train.seed: called(function, given | {"run": run}) for run in runs}
-            result = pd.concat(tables_of, names=["seed"]).reset_index(0)
+        if isinstance(given.get("run"), tuple):
+            results = {checkpoint.load(run).spec.train.seed: called(function, given | {"run": run}) for run in given["run"]}
+            result = pd.concat(results, names=["seed"]).reset_index(0) if len(results) > 1 else next(iter(results.values()))
         else:
-            result = called(function, given | ({"run": runs[0]} if isinstance(runs, tuple) else {}))
+            result = called(function, given)
     if isinstance(result, pd.DataFrame):
         result = result.reset_index() if result.index.name else result
         result = result.assign(command=f"python -m study.evidence {shlex.join(sys.argv[1:])}").to_csv(index=False).rstrip("\n")
