@@ -108,7 +108,7 @@ def main() -> None:
     function, given = TABLES[type(options).__name__][0], vars(options)
     if () in (given.get("run"), given.get("runs")):
         print(
-            "Give a run, a shipped name or a folder; of several, that differ in their seed, all are in one table.",
+            "Give a run: a shipped name or a folder. Several that differ in their seed make one table.",
             file=sys.stderr,
         )
         sys.exit(2)
