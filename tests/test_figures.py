@@ -40,7 +40,7 @@ SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table
     "disentanglement": (1, "marks", 2 * 14),
     "speakers": (1, "marks", 5 * 7 * (RUNS["speakers"] + 1)),
     "added": (4, "marks", 9 * (4 + 3 * 3)),
-    "added_rebuilt": (6, "marks", 9 * 3 * 4),
+    "added_rebuilt": (9, "marks", 9 * 3 * 4),
     "likelihood": (3, "marks", 12),
     "missing": (4, "marks", 14 * 4),
     "overlap": (1, "marks", 9),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -33,7 +34,8 @@ def over_seeds(runs: Runs, splits: tuple[str, ...] = ("train", "val", "test", "t
         for split in splits:
             if (model.spec.data.split, split) != ("as_written", "val"):  # it has none
                 pairs = data.load(split, model.spec.data)
-                for z, named in (("sample", split), ("mean", f"{split}, posterior mean")):
+                ways: dict[str, Literal["sample", "mean"]] = {split: "sample", f"{split}, posterior mean": "mean"}
+                for named, z in ways.items():
                     table = tables.combination_table(model, pairs, z)
                     frames[*about, named] = table.loc[tables.combinations(len(model.names))]
     return pd.concat(frames, names=["name", "seed", "epochs", "split", "given"]).reset_index()
