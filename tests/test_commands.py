@@ -12,7 +12,7 @@ from small import run, triplets
 
 from mvae_lib import data, train
 from study.evidence import __main__ as shell
-from study.evidence import classifiers, labels
+from study.evidence import classifiers
 
 OF_A_RUN = [name for name, (_, options) in shell.TABLES.items() if options.startswith("run ")]
 
@@ -76,9 +76,9 @@ def test_each_input_is_made_once_and_only_when_asked_for(folder):
     with pytest.MonkeyPatch.context() as patch:
         for name, maker in list(shell.MADE.items()):
             patch.setitem(shell.MADE, name, _counting(name, maker, made))
-        shell.called(labels.calibration_table, inputs)
-        shell.called(labels.calibration_table, inputs)
-    assert sorted(made) == ["beliefs", "labels", "model", "pairs"]
+        shell.called(classifiers.coherence_table, inputs)
+        shell.called(classifiers.coherence_table, inputs)
+    assert sorted(made) == ["classifiers", "model", "pairs", "train"]
 
 
 def _counting(name, maker, made):
@@ -92,8 +92,8 @@ def _counting(name, maker, made):
 
 def test_classifiers(monkeypatch, capsys):
     monkeypatch.setattr(data, "load", lambda split, recipe: triplets(split, n=200))
-    frame = printed(["classifiers", "--split", "by_writer"], monkeypatch, capsys)
-    assert len(frame) == 3 * 4 * 2 and set(frame["split"]) == {"test", "test_dig"}
+    frame = printed(["classifiers", "--split", "by_writer", "--seeds", "1"], monkeypatch, capsys)
+    assert len(frame) == 3 * 7 * 3 and set(frame["split"]) == {"val", "test", "test_dig"}
 
 
 def test_help_says_a_line_of_each(monkeypatch, capsys):

@@ -16,10 +16,12 @@ from study.plots import FIGURES, draw, redraw, style
 
 NAMES = sorted(path.stem for path in style.SAVED.glob("*.csv"))
 TABLES = {name for name, entry in FIGURES.items() if "draw" not in entry}
+SEEDED = ("seeds_as_run", "classifiers", "speakers", "calibration")  # a mark a seed, and one their mean
 ALONE = {name for name in NAMES if FIGURES.get(name, {"needs": "notebook"}).get("needs") == "notebook"}
 
 pytestmark = pytest.mark.filterwarnings("ignore:The set_bad function:PendingDeprecationWarning")  # seaborn calls it
 
+RUNS = {name: pd.read_csv(style.SAVED / f"{name}.csv")["seed"].nunique() for name in SEEDED}
 SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table, a cell a number, a tile an image
     "class_balance": (12, "bars", 120),
     "grey_levels": (2, "bars", 2 + 256),
@@ -29,15 +31,16 @@ SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table
     "seven_experts": (1, "marks", 48),
     "terms_as_run": (12, "lines", 12 * 7),
     "table2": (4, "marks", 4 * 4 * 7),
-    "seeds_as_run": (4, "marks", 4 * 7 * (4 * (5 + 1) + 2)),
+    "seeds_as_run": (4, "marks", 4 * 7 * (4 * (RUNS["seeds_as_run"] + 1) + 2)),
     "seeds_as_written": (4, "marks", 4 * 7 * 3 * (5 + 1) + 3 * 7 * 2),
-    "classifiers": (2, "marks", 32),
+    "classifiers": (3, "marks", 3 * 7 * sum(seeds + 1 for seeds in (RUNS["seeds_as_run"], RUNS["classifiers"], 1, 1))),
     "speech_seven": (8, "lines", 8),
     "latent_kl": (2, "lines", 2),
     "information": (6, "lines", 6),
     "disentanglement": (1, "marks", 2 * 14),
-    "speakers": (1, "marks", 28),
-    "added": (7, "marks", 36),
+    "speakers": (1, "marks", 5 * 7 * (RUNS["speakers"] + 1)),
+    "added": (4, "marks", 9 * (4 + 3 * 3)),
+    "added_rebuilt": (9, "marks", 9 * 3 * 4),
     "likelihood": (3, "marks", 12),
     "missing": (4, "marks", 14 * 4),
     "overlap": (1, "marks", 9),
@@ -47,9 +50,9 @@ SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table
     "choice_beta": (5, "marks", 5 * 4 * 4),
     "search_importances": (1, "marks", 7),
     "contest": (5, "marks", 5 * 3 * 7),
-    "coherence": (2, "cells", 42),
+    "coherence": (2, "cells", 2 * 8 * 3),
     "beliefs_seven": (7, "bars", 70),
-    "calibration": (2, "marks", 28),
+    "calibration": (4, "marks", 4 * 7 * 2 * (RUNS["calibration"] + 1)),
     "gains": (2, "cells", 90),
     "heard": (2, "marks", 14),
     "speed_profile": (1, "bars", 24),

@@ -122,3 +122,7 @@ def test_words_of_a_row() -> None:
     assert texts(frame, "{given} {given_}: {x:.1f}") == ["●○ m1: 0.1", "●● m1,m2: 2.0"]
     assert texts(frame, "{metric}")[0] == "m1 Farsi:\nBCE (nats)"
     assert list(looks_of(frame, "given", {}, ("left", "right"))) == ["m1", "m1,m2"]
+
+
+def test_a_mean_and_its_sd_are_of_the_same_values() -> None:
+    assert style.pm(pd.Series([1.0, 3.0])) == "2.0 ± 1.4" and style.pm(pd.Series([0.5, 0.5]), "{:.1%}") == "50.0% ± 0.0%"

@@ -43,8 +43,12 @@ def measured(folders) -> pd.DataFrame:
 
 
 def test_over_seeds_is_each_run_s_own_table(folders, measured):
-    assert measured.groupby(["seed", "split"]).size().eq(7).all() and set(measured["split"]) == {"train, running", "val", "test"}
-    own = tables.combination_table(checkpoint.load(folders / "1"), triplets("test"))
+    assert measured.groupby(["seed", "split"]).size().eq(7).all()
+    assert set(measured["split"]) == {"train, running", *(f"{s}{z}" for s in ("val", "test") for z in ("", ", posterior mean"))}
+    model = checkpoint.load(folders / "1")
+    own, mean = (tables.combination_table(model, triplets("test"), z) for z in ("sample", "mean"))
+    rows = measured.query("seed == 1 and split == 'test, posterior mean'").set_index("given")
+    assert rows["bce_farsi"].to_numpy() == pytest.approx(mean["bce_farsi"].iloc[:7].to_numpy())
     assert list(measured.columns) == ["name", "seed", "epochs", "split", "given", *own.columns]
     rows = measured.query("seed == 1 and split == 'test'").set_index("given")
     assert rows["kl"].to_numpy() == pytest.approx(own["kl"].iloc[:7].to_numpy())
@@ -64,7 +68,7 @@ def test_spread_is_mean_and_sd_over_seeds(measured):
 def test_a_fourth_modality_has_its_columns_everywhere(folders, monkeypatch):
     monkeypatch.setattr(data, "load", lambda split, recipe: with_touch(split))
     frame = seeds.over_seeds((folders / "four-0", folders / "four-1"), splits=("test",))
-    assert frame["sse_touch"].notna().all() and len(frame) == 2 * 2 * 15
+    assert frame["sse_touch"].notna().all() and len(frame) == 2 * 3 * 15
     assert seeds.compared(frame) == ["accuracy", "bce_farsi", "bce_kannada", "sse_speech", "sse_touch"]
     assert "sse_touch" in seeds.spread(frame, ["split"])["mean"].columns
     assert set(seeds.paired_gain(frame)["metric"]) == set(seeds.compared(frame))
@@ -141,11 +145,51 @@ def test_the_seed_table_holds_seeds_guesses_and_classifiers(measured):
     compared = seeds.compared(frame)
     guesses = pd.DataFrame({m: [1.0, 2.0] for m in compared}, index=[tables.CLASS_MEAN, tables.GLOBAL_MEAN])
     guesses = guesses.assign(accuracy=float("nan"))
-    classifiers = pd.DataFrame({"classifier": ["MLP"], "given": ["m1"], "accuracy": [0.5]})
+    classifiers = pd.DataFrame({"classifier": "MLP", "given": "m1", "accuracy": [0.4, 0.6]})
     table = seeds.seed_table(frame, guesses, classifiers)
     assert list(table.index) == [*tables.REPORT_ORDER, tables.CLASS_MEAN, tables.GLOBAL_MEAN, "MLP, m1"]
     two = frame[frame["given"] == "m2"]["bce_farsi"]
     assert table.loc["m2", ("bce_farsi", "mean")] == pytest.approx(two.mean())
     assert table.loc["m2", ("bce_farsi", "sd")] == pytest.approx(two.std())
     assert table.loc["MLP, m1", ("accuracy", "mean")] == 0.5 and table.loc[tables.GLOBAL_MEAN, ("sse_speech", "mean")] == 2.0
-    assert table.loc["MLP, m1"].isna().sum() == 7 and table.loc[tables.CLASS_MEAN].isna().sum() == 5
+    assert table.loc["MLP, m1", ("accuracy", "sd")] == pytest.approx(0.02**0.5)
+    assert table.loc["MLP, m1"].isna().sum() == 6 and table.loc[tables.CLASS_MEAN].isna().sum() == 5
+
+
+def test_every_split_and_every_classifier_is_a_test_of_the_same_table():
+    """So that p is corrected for all of them; of one seed there is a change and no p."""
+    ours = pd.concat([made_up([0.010, 0.011, 0.009]).assign(split=split, bce_farsi=1.0) for split in ("test", "test_dig")])
+    plain = made_up([0.02, 0.03]).assign(classifier="MLP").drop(columns="kl")
+    one = made_up([0.02]).assign(classifier="nearest").drop(columns="kl")
+    table = seeds.paired_gain(pd.concat([ours.assign(classifier="MVAE"), plain, one]))
+    step = table.query("given == 'm1' and then == 'm1,m2' and metric == 'accuracy'").set_index(["classifier", "split"])
+    assert step["seeds"].to_dict() == {("MVAE", "test"): 3, ("MVAE", "test_dig"): 3, ("MLP", "test"): 2, ("nearest", "test"): 1}
+    assert step.loc[("nearest", "test"), ["p", "p_holm"]].isna().all()
+    assert step.loc[("nearest", "test"), "change"] == pytest.approx(0.02)
+    told = table.dropna(subset=["p"])
+    assert step.loc[("MVAE", "test"), "p_holm"] >= len(told) * told["p"].min() * (1 - 1e-12)
+    assert set(table.query("classifier == 'MLP'")["metric"]) == {"accuracy"}, "it draws nothing"
+
+
+def test_pairs_may_be_of_another_unit_than_seeds():
+    """Voices: a voice's seeds are averaged first, and the voices are the pairs."""
+    frame = pd.concat([made_up([0.01 * k, 0.03 * k]).assign(voice=f"voice {k}") for k in (1, 2, 3)])
+    row = seeds.paired_gain(frame, "voice").set_index(["given", "then"]).loc[("m1", "m1,m2")]
+    assert row["voices"] == 3 and row["change"] == pytest.approx(0.04) and row["sd"] == pytest.approx(0.02)
+    assert row["before"] == pytest.approx(0.905)
+
+
+def test_what_a_missing_modality_costs_is_of_its_own_split_s_class_mean():
+    costs = {"m1": 90.0, "m2": 110.0, "m3": 121.0}
+    rows = [
+        {"seed": seed, "split": split, "given": given, "accuracy": 1.0, "bce_farsi": cost * (1 + seed / 100)}
+        for split in ("train, running", "test")
+        for seed in (0, 1)
+        for given, cost in costs.items()
+    ]
+    guesses = pd.DataFrame({"split": ["train", "test"], "given": tables.CLASS_MEAN, "bce_farsi": [100.0, 110.0]})
+    table = seeds.over_class_mean(pd.DataFrame(rows), guesses).set_index(["split", "given"])
+    assert list(table.index) == [(split, given) for split in ("train, running", "test") for given in ("m2", "m3")]
+    assert table.loc[("test", "m2"), ["mean", "limit", "seeds"]].tolist() == pytest.approx([0.5, 110, 2])
+    assert table.loc[("train, running", "m3"), "mean"] == pytest.approx(100 * (1.21 * 1.005 - 1))
+    assert table.loc[("test", "m2"), "sd"] == pytest.approx(1 / 2**0.5)

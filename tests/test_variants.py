@@ -149,10 +149,11 @@ def test_a_speaker_left_out_is_not_learnt_from(base, monkeypatch):
     seen = []
     monkeypatch.setattr(variants, "trained", lambda r, epochs: seen.append(r) or build(r))
     monkeypatch.setattr(tables, "combination_table", lambda m, t: _table(m.spec.data.left_out, t.recipe.left_out))
-    frame = variants.without_a_speaker(1, base)
-    assert [r.data.left_out for r in seen] == ["", *variants.SPEAKERS] and len({r.name for r in seen}) == 7
-    assert seen[0] == base and list(frame.columns) == ["left_out", "epochs", "given", "accuracy"]
-    assert set(frame["given"]) == {"m3", "m2,m3", "m1,m3", "m1,m2,m3"} and len(frame) == 28
+    frame = variants.without_a_speaker(1, 2, base)
+    assert [r.data.left_out for r in seen] == 2 * ["", *variants.SPEAKERS] and len({r.name for r in seen}) == 7
+    assert [r.train.seed for r in seen] == 7 * [0] + 7 * [1] and len(set(seen)) == 14
+    assert seen[0] == base and list(frame.columns) == ["seed", "left_out", "epochs", "given", "accuracy"]
+    assert len(frame) == 2 * 7 * 7 and set(frame["given"]) == set(tables.REPORT_ORDER)  # the same networks without any voice, too
     assert frame["left_out"].drop_duplicates().tolist() == ["none", *variants.SPEAKERS]
 
 

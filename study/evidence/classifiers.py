@@ -33,10 +33,12 @@ def samples(pairs: Pairs, name: str) -> tuple[Float[Tensor, "n F"], Int[Tensor, 
     return (x.float() / 255 if x.dtype == torch.uint8 else x), labels[there]
 
 
-def train_classifier(x: Float[Tensor, "n F"], y: Int[Tensor, "n"], classes: int, updates: int | None = None) -> nn.Module:
+def train_classifier(
+    x: Float[Tensor, "n F"], y: Int[Tensor, "n"], classes: int, updates: int | None = None, seed: int = 0
+) -> nn.Module:
     """Two hidden layers, dropout and weight decay: a module x ``[N, F]`` -> logits ``[N, classes]``."""
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         first, second = ([nn.Linear(width, 256), nn.ReLU(), nn.Dropout(0.3)] for width in (x.shape[1], 256))
         classifier = nn.Sequential(*first, *second, nn.Linear(256, classes))
         optimizer = torch.optim.AdamW(classifier.parameters(), 1e-3, weight_decay=1e-2, fused=True)
@@ -62,7 +64,8 @@ def classifier_accuracy(classifiers: Classifiers, pairs: Pairs) -> dict[str, flo
 
 def coherence_table(model: MVAE, pairs: Pairs, classifiers: Classifiers, z: Literal["sample", "mean"] = "mean") -> pd.DataFrame:
     """The share of rebuilt samples that independent classifiers get right, and of real ones (given: "real samples").
-    A row a combination; a column a modality rebuilt, and prior: the share of draws from the prior on whose label all agree."""
+    A row a combination; a column a modality rebuilt, and prior: the share of draws from the prior on whose label all agree.
+    z: the posterior mean, or one draw from the posterior."""
     table = tables.cross_modal_coherence(model, pairs, classifiers, z)
     table.loc["real samples"] = classifier_accuracy(classifiers, pairs)
     return table.assign(z=z, split=pairs.split, prior=tables.prior_coherence(model, classifiers))

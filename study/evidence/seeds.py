@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -18,8 +19,9 @@ Runs = tuple[str | Path, ...]  # shipped names or run folders
 
 
 def over_seeds(runs: Runs, splits: tuple[str, ...] = ("train", "val", "test", "test_dig")) -> pd.DataFrame:
-    """The tables of runs that differ in their seed, on every split: `combination_table`, sampled z.
-    Split "train, running" has the means over the last training epoch, as the report has them.
+    """The tables of runs that differ in their seed, on every split: `combination_table`, a sampled z, as the report has it.
+    Split "test, posterior mean" (and so on) has them at the posterior mean, which `MVAE.classify` and `reconstruct` take;
+    "train, running" has the means over the last training epoch, as the report's Table 2.
     ValueError: the runs differ in more than their seed, or two have the same."""
     models, frames = [checkpoint.load(run) for run in runs], {}
     kinds = {(m.spec.model, m.spec.data, replace(m.spec.train, seed=0, epochs=0, patience=0, compile=False)) for m in models}
@@ -31,8 +33,11 @@ def over_seeds(runs: Runs, splits: tuple[str, ...] = ("train", "val", "test", "t
         frames[*about, "train, running"] = tables.running_means(checkpoint.history(run))
         for split in splits:
             if (model.spec.data.split, split) != ("as_written", "val"):  # it has none
-                table = tables.combination_table(model, data.load(split, model.spec.data))
-                frames[*about, split] = table.loc[tables.combinations(len(model.names))]
+                pairs = data.load(split, model.spec.data)
+                ways: dict[str, Literal["sample", "mean"]] = {split: "sample", f"{split}, posterior mean": "mean"}
+                for named, z in ways.items():
+                    table = tables.combination_table(model, pairs, z)
+                    frames[*about, named] = table.loc[tables.combinations(len(model.names))]
     return pd.concat(frames, names=["name", "seed", "epochs", "split", "given"]).reset_index()
 
 
@@ -48,16 +53,29 @@ def compared(frame: pd.DataFrame) -> list[str]:
 
 
 def seed_table(frame: pd.DataFrame, guesses: pd.DataFrame, classifiers: pd.DataFrame) -> pd.DataFrame:
-    """Mean and sd over seeds by combination, and under them the means of guesses and plain classifiers, all of one split.
+    """Mean and sd over seeds by combination, and under them guesses, and plain classifiers' accuracy, all of one split.
     `frame`: `over_seeds`; `guesses`: rows of `combination_table` by name; `classifiers`: `label_baselines`.
     Columns (metric, "mean") and (metric, "sd"), NaN where there is none."""
     over, metrics = spread(frame, ["given"]), compared(frame)
     table = pd.DataFrame({(m, words): over[how, m] for m in metrics for words, how in (("mean", "mean"), ("sd", "std"))})
     for name, row in guesses.iterrows():
         table.loc[name, [(m, "mean") for m in metrics]] = list(row[metrics])
-    for kind, given, share in classifiers[["classifier", "given", "accuracy"]].to_numpy():
-        table.loc[f"{kind}, {given}", ("accuracy", "mean")] = share
+    for (kind, given), share in classifiers.groupby(["classifier", "given"], sort=False)["accuracy"]:
+        table.loc[f"{kind}, {given}", [("accuracy", "mean"), ("accuracy", "sd")]] = [share.mean(), share.std()]
     return table
+
+
+def over_class_mean(frame: pd.DataFrame, guesses: pd.DataFrame) -> pd.DataFrame:
+    """What a modality that was not given costs above the training mean of its class, in per cent of that: mean and sd over seeds.
+    `frame`: `over_seeds`; `guesses`: `combination_table` of every split, with its split. A row a split, modality and combination:
+    split, metric, given, mean, sd, seeds, limit (what the class mean costs there)."""
+    limits, parts = guesses[guesses["given"] == tables.CLASS_MEAN].set_index("split"), []
+    for k, metric in enumerate(compared(frame)[1:]):
+        blind = frame[[f"m{k + 1}" not in given.split(",") for given in frame["given"]]]
+        limit = blind["split"].str.partition(",")[0].map(limits[metric])
+        parts.append(blind.assign(metric=metric, limit=limit, over=100 * (blind[metric] / limit - 1)))
+    each = pd.concat(parts).groupby(["split", "metric", "given"], sort=False)
+    return each.agg(mean=("over", "mean"), sd=("over", "std"), seeds=("over", "count"), limit=("limit", "first")).reset_index()
 
 
 def latents_over_seeds(runs: Runs) -> pd.DataFrame:
@@ -87,19 +105,23 @@ def holm(p: pd.Series) -> pd.Series:
     return (ordered * list(range(len(ordered), 0, -1))).cummax().clip(upper=1).reindex(p.index)
 
 
-def paired_gain(frame: pd.DataFrame) -> pd.DataFrame:
-    """What one modality more (then, after given) changes, seed by seed, from `over_seeds`: a row a split, metric and step.
-    Mean and sd of the paired differences, their mean's 95 % interval (low, high) and p by Student's t, two-sided; p_holm is
-    corrected for all rows. NaN where the seeds do not differ, or are one."""
-    rows = []
-    for split, part in frame.groupby("split", sort=False):
-        for metric in compared(frame):
-            table = part.pivot_table(index="seed", columns="given", values=metric)
+def paired_gain(frame: pd.DataFrame, unit: str = "seed") -> pd.DataFrame:
+    """What one modality more (then, after given) changes, seed by seed, from `over_seeds`: a row a split, metric and step (and
+    classifier, where that is a column). Fractions, or the metric's units; before: the mean without it. Mean and sd of the paired
+    differences, how many there are, their mean's 95 % interval (low, high), uncorrected, and p by Student's t, two-sided; p_holm
+    is corrected for all rows. NaN where the differences do not differ, or are one. `unit`: the column that says what is a pair;
+    several rows of one are averaged first."""
+    rows, keys = [], [key for key in ("classifier", "split") if key in frame]
+    for named, part in frame.groupby(keys, sort=False):
+        for metric in compared(part.dropna(axis=1, how="all")):
+            table = part.pivot_table(index=unit, columns="given", values=metric)
             for given, then in one_more(part["given"].unique()):
-                change, low, high, p = table[then] - table[given], *[float("nan")] * 3
+                change, low, high, p = (table[then] - table[given]).dropna(), *[float("nan")] * 3
                 if change.nunique() > 1:
                     test = ttest_1samp(change, 0)
                     (low, high), p = test.confidence_interval(), test.pvalue
-                rows.append((split, metric, given, then, change.mean(), change.std(), len(change), low, high, p))
-    table = pd.DataFrame(rows, columns=["split", "metric", "given", "then", "change", "sd", "seeds", "low", "high", "p"])
+                about = (*named, metric, given, then, table[given].mean())
+                rows.append((*about, change.mean(), change.std(), len(change), low, high, p))
+    told = ["metric", "given", "then", "before", "change", "sd", f"{unit}s", "low", "high", "p"]
+    table = pd.DataFrame(rows, columns=[*keys, *told])
     return table.assign(p_holm=holm(table["p"]))

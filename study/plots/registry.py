@@ -72,14 +72,13 @@ def convergence(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired_gain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Changes, of accuracy in points; whether a reconstruction was given before; whether chance explains a change."""
+    """Changes, of accuracy in points, of costs in per cent of what they were; of which modality, and if it was or is given."""
     label, recon = frame["metric"] == "accuracy", [m for m in frame["metric"].unique() if m != "accuracy"]
     number = frame["metric"].map({metric: f"m{k + 1}" for k, metric in enumerate(recon)})
-    held = [m in given.split(",") for m, given in zip(number, frame["given"], strict=True)]
-    state = np.where(label, "(points)", np.where(held, "(already given)", "(not given before)"))
-    better = np.where((frame["change"] > 0) == label, "better (Holm's p < .05)", "worse (Holm's p < .05)")
-    effect, scale = np.where(frame["p_holm"] < 0.05, better, "may be chance"), np.where(label, 100, 1)
-    return frame.assign(state=state, effect=effect, **{name: scale * frame[name] for name in ("change", "low", "high")})
+    held, now = ([m in each.split(",") for m, each in zip(number, frame[of], strict=True)] for of in ("given", "then"))
+    state = np.select([held, now], ["already given", "now given"], "not given")
+    scaled = {name: 100 * frame[name] / np.where(label, 1, frame["before"]) for name in ("change", "low", "high")}
+    return frame.assign(modality=frame["metric"].str[4:], state=state, **scaled)
 
 
 def missing(frame: pd.DataFrame) -> pd.DataFrame:

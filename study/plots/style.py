@@ -111,6 +111,11 @@ def saved(name: str, where: Path = SAVED) -> tuple[pd.DataFrame, str]:
     return frame.drop(columns="source"), frame["source"].iloc[0]
 
 
+def pm(values: pd.Series, form: str = "{:.1f}") -> str:
+    """Mean ± sd of the same values, each in the form: no mean stands beside another's sd."""
+    return f"{form.format(values.mean())} ± {form.format(values.std())}"
+
+
 def measured(name: str) -> tuple[pd.DataFrame, str]:
     """One result of `make bench` and the machine it is from: this machine's if it was run here, else the committed one."""
     here = HOME / "out" / "bench"
