@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import optuna
 import pandas as pd
-from sklearn.utils import resample
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from sklearn.utils import resample
 
 from mvae_lib import data, train
 from mvae_lib.presets import AS_WRITTEN
@@ -40,10 +40,10 @@ def study_of(name: str = "search", storage: str | None = None) -> optuna.Study:
 
 def search(trials: int = 40, storage: str | None = None, name: str = "search", base: RunSpec = BASE) -> pd.DataFrame:
     """Try specs until so many trials have ended, for the least negative ELBO on the validation writers; `trials_table` of all.
-    The first `STARTUP` are random; then the tree-structured Parzen estimator proposes. Each trial has a seed of its own, its
-    number, so a search that was stopped after one ends as one that was not. The value is the mean over combinations, at beta 1 whatever it
-    trained at. A trial reports after each of the base's epochs and ends early where the median before it was better. Machines
-    that share a storage (an Optuna URL) share a search. Source: Bergstra et al., NeurIPS 2011."""
+    The first `STARTUP` are random; then the tree-structured Parzen estimator proposes. A trial's seed is its number, so a search
+    that was stopped after one ends as one that was not. The value is the mean over combinations, at beta 1 whatever it trained
+    at. A trial reports after each of the base's epochs and ends early where the median before it was better. Machines that share
+    a storage (an Optuna URL) share a search. Source: Bergstra et al., NeurIPS 2011."""
     study, (pairs, held_out) = study_of(name, storage), (data.load(split, base.data) for split in ("train", "val"))
 
     def value_of(trial: optuna.Trial) -> float:

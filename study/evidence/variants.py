@@ -122,7 +122,7 @@ def without_a_speaker(epochs: int = 3, base: RunSpec = BASE) -> pd.DataFrame:
 
 
 def contest(best: RunSpec, epochs: int = 5, seeds: int = 3) -> pd.DataFrame:
-    """A search's winner beside both presets, trained here where they are not yet, alike, from each seed, on the split by writers."""
+    """A search's winner beside both presets, trained here where they are not yet, alike, over seeds, on the split by writers."""
     frames = {}
     for seed in range(seeds):
         runs = {"the search's winner": best, "as_written": AS_WRITTEN, "as_run": AS_RUN}

@@ -71,6 +71,11 @@ def convergence(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(panels, names=["panel"]).reset_index("panel")
 
 
+def validation(frame: pd.DataFrame) -> pd.DataFrame:
+    """The validation curves, whole and, on a scale of their own, from epoch 10."""
+    return pd.concat({"all epochs": frame, "from epoch 10": frame.query("epoch >= 10")}, names=["panel"]).reset_index("panel")
+
+
 def paired_gain(frame: pd.DataFrame) -> pd.DataFrame:
     """Changes, of accuracy in points; whether a reconstruction was given before; whether chance explains a change."""
     label, recon = frame["metric"] == "accuracy", [m for m in frame["metric"].unique() if m != "accuracy"]
