@@ -92,7 +92,7 @@ def importance_table(study: optuna.Study, resamples: int = 100) -> pd.DataFrame:
         again = optuna.create_study()
         again.add_trials(resample(trials, random_state=seed))
         drawn.append(get_param_importances(again, evaluator=evaluator))
-    low, high = pd.DataFrame(drawn).quantile(0.025), pd.DataFrame(drawn).quantile(0.975)
-    own = pd.Series(get_param_importances(study, evaluator=evaluator))  # falling
-    table = pd.DataFrame({"importance": own, "low": low, "high": high}, index=own.index).rename_axis("parameter").reset_index()
-    return table.assign(trials=len(trials), resamples=resamples)
+    between = pd.DataFrame(drawn).quantile([0.025, 0.975]).T.set_axis(["low", "high"], axis=1)
+    table = between.rename_axis("parameter").reset_index()
+    table.insert(1, "importance", table["parameter"].map(get_param_importances(study, evaluator=evaluator)))
+    return table.sort_values("importance", ascending=False).assign(trials=len(trials), resamples=resamples)
