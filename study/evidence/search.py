@@ -69,8 +69,7 @@ def winner(study: optuna.Study) -> RunSpec:
 
 
 def trials_table(study: optuna.Study) -> pd.DataFrame:
-    """The trials of a search: state, value (nats, of the last epoch reached), the best so far, epochs, how (drawn at random, or
-    proposed after what trials before it had found), and each parameter."""
+    """A search's trials: state, value (nats, of the last epoch), best so far, epochs, how (random or proposed), parameters."""
     rows = []
     for trial in study.trials:
         epochs = max(trial.intermediate_values, default=0)
@@ -92,7 +91,7 @@ def importance_table(study: optuna.Study, resamples: int = 100) -> pd.DataFrame:
         again = optuna.create_study()
         again.add_trials(resample(trials, random_state=seed))
         drawn.append(get_param_importances(again, evaluator=evaluator))
-    between = pd.DataFrame(drawn).quantile([0.025, 0.975]).T.set_axis(["low", "high"], axis=1)
-    table = between.rename_axis("parameter").reset_index()
+    table = pd.DataFrame(drawn).rename_axis("parameter", axis=1).quantile([0.025, 0.975])
+    table = table.set_axis(["low", "high"]).T.reset_index()
     table.insert(1, "importance", table["parameter"].map(get_param_importances(study, evaluator=evaluator)))
     return table.sort_values("importance", ascending=False).assign(trials=len(trials), resamples=resamples)

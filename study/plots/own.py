@@ -131,9 +131,7 @@ def _decibels(samples: Int16[np.ndarray, "n"]) -> Float[np.ndarray, "101 T"]:
 
 def architecture(frame: pd.DataFrame) -> Figure:
     """The report's Figure 2, from a model's own parts: (a) what z generates, (b) the networks, (c) one modality missing.
-
-    `frame`: part ("expert" or "decoder"), name, layers, parameters.
-    """
+    `frame`: part ("expert" or "decoder"), name, layers, parameters."""
     names, joint, prior = frame.loc[frame["part"] == "decoder", "name"].tolist(), style.COLOUR["joint"], style.COLOUR["prior"]
     middle, bottom = (len(names) - 1) / 2, len(names) - 0.5
     figure, ((axis,),) = style.new(1, 1, (11.6, 1.05 * len(names)))
@@ -168,7 +166,10 @@ def architecture(frame: pd.DataFrame) -> Figure:
         box(x, y, "product\nof experts", joint, after, fill=joint)
     axis.add_patch(Rectangle((-2.8, -0.82), 2.6, 2.0, fc="none", ec=prior, lw=1.0))
     axis.text(-0.26, 1.08, "each tuple", ha="right", va="center", fontsize=7, color="#555555")
-    missing = f"(c) {style.title(names[1])} is missing"
-    for words, x, y in (("(a) graphical model", -2.72, -0.65), ("(b) networks", 0.2, -0.65), (missing, -2.8, 1.6)):
-        axis.text(x, y, words, fontsize=8, weight="bold", va="center")
+    for words, x, y in (
+        ("a) graphical model", -2.72, -0.65),
+        ("b) networks", 0.2, -0.65),
+        ("c) a modality is missing", -2.8, 1.6),
+    ):
+        axis.text(x, y, f"({words}", fontsize=8, weight="bold", va="center")
     return figure
