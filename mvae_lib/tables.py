@@ -56,8 +56,10 @@ def combination_table(
         z: one seeded draw from each posterior (what the report measured), or the posterior mean.
     Returns: a row a combination in the report's order, then baselines: ``class mean (train)`` (an oracle: told the label; not
         there without labels) and ``global mean (train)``. Columns: ``accuracy`` (a fraction), ``reported_bound`` (recon + CE +
-        beta KL, at the beta reached: the report's "ELBO"), ``neg_elbo`` (recon + KL), the losses (``bce_*``, ``sse_*``),
-        ``ce``, ``kl``; NaN where a baseline or unlabelled data have no such thing. ``.attrs`` says the data's source and split.
+        beta KL, at the beta reached: the report's "ELBO"), ``neg_elbo`` (recon + KL, beta 1, no label), the losses
+        (``bce_*``, ``sse_*``), ``ce``, ``kl``; NaN where a baseline or unlabelled data have no such thing. ``.attrs`` says the
+        data's source and split.
+        Both bounds lack a Gaussian's constant, as `objectives.columns` says: for one coefficient and one view of speech only.
     Raises: ValueError for pairs of another recipe, or source, than the model's, or for none.
     """
     check_match(model, pairs)

@@ -49,7 +49,9 @@ SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table
     "choice_rebuilt": (5, "marks", 5 * 4 * 3),
     "choice_beta": (5, "marks", 5 * 4 * 4),
     "search_importances": (1, "marks", 7),
-    "contest": (5, "marks", 5 * 3 * 7),
+    "contest": (5, "marks", (3 + 2 + 3 + 3 + 2) * 7 * (1 + pd.read_csv(style.SAVED / "contest.csv")["seed"].nunique())),
+    "validation": (2, "lines", 2 * (1 + pd.read_csv(style.SAVED / "validation.csv")[["sampled", "mean"]].notna().any().sum())),
+    "choice_speech_view": (4, "marks", 4 * 4 * 2),
     "coherence": (2, "cells", 2 * 8 * 3),
     "beliefs_seven": (7, "bars", 70),
     "calibration": (4, "marks", 4 * 7 * 2 * (RUNS["calibration"] + 1)),
@@ -135,6 +137,28 @@ def test_all_of_a_table_is_in_its_picture(drawn, name: str) -> None:
         pytest.skip("its samples need the real data")
     panels, kind, count = SHOWN[name]
     assert (len(drawn[1][name].axes), things(drawn[1][name], kind)) == (panels, count)
+
+
+def units(row: dict, measure: str) -> tuple:
+    """What a row's squared error of speech, or its bound, is counted in: the speech view, and for a bound the speech's weight."""
+    names = {row.get("name"), row.get("answer")}
+    view = "ratio" if "as_run" in names else "frames" if "13 × 64 frames" in names else "mean"
+    return (view, row["answer"]) if row.get("question") == "speech coefficient" and measure != "sse_speech" else (view,)
+
+
+def test_no_panel_holds_two_units(drawn) -> None:
+    """A squared error of speech is in its view's units; recon + KL lacks the Gaussian's constant, which the weight decides."""
+    found = set()
+    for name, measure in itertools.product(drawn[1], ("sse_speech", "neg_elbo", "reported_bound")):
+        frame = style.saved(name)[0]
+        frame = frame.dropna(subset=measure) if measure in frame else frame[:0]
+        known = [(units(row, measure), round(row[measure], 9)) for row in frame.to_dict("records")]
+        found |= {name} if len(dict(known)) > 1 else set()
+        for axis in drawn[1][name].axes:
+            if axis.get_title() == style.word(measure):
+                shown = {round(float(x), 9) for line in axis.lines for x in line.get_xdata() if line.get_marker() != "None"}
+                assert len({unit for unit, value in known if value in shown}) <= 1, (name, measure)
+    assert {"contest", "choice_speech_view", "choice_speech_coefficient"} <= found, "tables of two units, which it must notice"
 
 
 def boxes(texts) -> list:

@@ -17,6 +17,7 @@ from study.profiles import for_profile
 
 NOTEBOOKS = sorted((run.ROOT / "notebooks").glob("[0-9]*.ipynb"))
 IDS = [path.stem for path in NOTEBOOKS]
+PREDICT = ("00", "02", "03", "07", "08", "10")
 LOOK_AT_IT = ("04", "05", "09", "11")  # at the run that 03 trains
 
 
@@ -112,6 +113,22 @@ def test_it_asks_predicts_reads_and_lets_one_try(path: Path) -> None:
     text = "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
     for beat in ("**Question", "**Prediction", "**Reading", "Try it"):
         assert beat in text, f"{path.name} has no {beat}"
+
+
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem[:2] in PREDICT], ids=lambda path: path.stem)
+def test_each_prediction_is_followed_by_whether_it_held(path: Path) -> None:
+    """And by words that are computed: either could come out."""
+    cells = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
+    asked = [k for k, text in enumerate(cells) if re.search(r"\*\*?Prediction", text)]
+    for k, end in zip(asked, [*asked[1:], len(cells)], strict=True):
+        after = "\n".join(cells[k:end] if k != asked[0] else cells)  # the first may be answered anywhere
+        assert "held" in after and "failed" in after, f"{path.name}, cell {k}: did it hold?"
+
+
+def test_notebook_08_names_every_target_of_the_bench() -> None:
+    text = (run.ROOT / "notebooks" / "08_speed_and_scale.ipynb").read_text()
+    assert [letter for letter in "abcdef" if f"({letter})" not in text] == []
+    assert "Target (d)." in text and "Target (e)." in text, "those without a number are read where they are drawn"
 
 
 def test_a_refresh_keeps_no_recording_and_no_widget_and_sees_what_may_not_be_committed() -> None:

@@ -70,6 +70,17 @@ def test_a_picture_is_in_the_study_s_look_and_leaves_the_reader_s(tmp_path: Path
     assert not matplotlib.pyplot.get_fignums()
 
 
+def test_figure_2_has_the_report_s_three_panels() -> None:
+    """(a) z generates every modality and the label; (c) of the experts one, and one alone, is crossed out and in no product."""
+    (axis,) = draw("fig2_architecture", style.saved("fig2_architecture")[0]).axes
+    words = [text.get_text() for text in axis.texts]
+    assert [word[:3] for word in words if word.startswith("(")] == ["(a)", "(b)", "(c)"]
+    assert {"z", "$x_1$", "$x_2$", "$x_3$", "y"} <= set(words) and words.count("product\nof experts") == 2
+    assert sum(line.get_marker() == "x" for line in axis.lines) == 1
+    moments = [text for text in axis.texts if text.get_text().startswith("$\\mu")]
+    assert [text.arrow_patch is None for text in moments] == [False, True, False]
+
+
 def test_what_has_no_figure_says_so() -> None:
     frame = pd.DataFrame({"a": [1]})
     with pytest.raises(ValueError, match="'table1' is a table; the figures are"):

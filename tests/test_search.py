@@ -23,7 +23,7 @@ def base(monkeypatch, tmp_path) -> RunSpec:
 
 def test_a_search_goes_on_and_ends_with_the_best_trial(base, tmp_path):
     assert len(search.search(2, base=base)) == 2
-    assert len(search.search(2, base=base)) == 4
+    assert len(search.search(4, base=base)) == len(search.search(4, base=base)) == 4
     study = search.study_of()
     done = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert len(study.trials) == 4 and study.best_value == min(trial.value for trial in done)
@@ -31,6 +31,17 @@ def test_a_search_goes_on_and_ends_with_the_best_trial(base, tmp_path):
         spec = RunSpec.from_json((tmp_path / f"search-{trial.number}" / "spec.json").read_text())
         assert spec == search.propose(optuna.trial.FixedTrial(trial.params), base)
         assert trial.intermediate_values.keys() == {1, 2} and trial.value == trial.intermediate_values[2]
+
+
+def test_a_search_that_was_stopped_ends_as_one_that_was_not(base, monkeypatch):
+    """And it repeats no trial: a sampler whose seed is always the same would propose its first random trial again."""
+    monkeypatch.setattr(search, "STARTUP", 2)
+    told = ["state", "how", "value", "learning_rate", "beta", "width"]
+    whole = search.search(4, base=base)
+    for trials in (1, 3, 4):
+        parts = search.search(trials, name="other", base=base)
+    assert parts[told].equals(whole[told]) and whole["learning_rate"].nunique() == 4
+    assert whole["how"].tolist() == ["random", "random", "proposed", "proposed"]
 
 
 def test_a_trial_that_diverges_fails_and_the_search_goes_on(base, monkeypatch):
@@ -73,7 +84,8 @@ def test_the_table_of_trials_says_how_far_each_came_and_what_was_best_so_far():
     assert table["state"].tolist() == ["complete", "pruned", "complete", "complete"]
     assert table["value"].tolist() == [30.0, 51.0, 40.0, 20.0] and table["epochs"].tolist() == [2, 1, 2, 2]
     assert table["best"].tolist() == [30.0, 30.0, 30.0, 20.0]
-    assert list(table.columns[:5]) == ["trial", "state", "value", "best", "epochs"]
+    assert list(table.columns[:6]) == ["trial", "state", "value", "best", "epochs", "how"]
+    assert set(table["how"]) == {"random"}, "by default ten trials are drawn before one is proposed"
     assert {"learning_rate", "beta", "width"} <= set(table.columns)
 
 
@@ -92,5 +104,7 @@ def test_importance_goes_to_the_one_parameter_that_matters(matters):
         study.tell(
             trial, abs(math.log10(trial.params["learning_rate"]) + 3) if matters == "learning_rate" else trial.params["latent"]
         )
-    table = search.importance_table(study, seeds=2).set_index("parameter")["mean"]
-    assert table.index[0] == matters and table.iloc[0] > 0.7 and table.sum() == pytest.approx(1.0)
+    table = search.importance_table(study, resamples=4).set_index("parameter")
+    assert table.index[0] == matters and table["importance"].iloc[0] > 0.7 and table["importance"].sum() == pytest.approx(1.0)
+    assert (table["low"] <= table["high"]).all() and set(table["trials"]) == {60} and set(table["resamples"]) == {4}
+    assert table["low"].iloc[0] > table["high"].iloc[1], "sixty trials can tell one that matters from the rest"

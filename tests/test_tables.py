@@ -8,7 +8,7 @@ import torch
 from small import MODEL, run, triplets
 from torch.nn.functional import binary_cross_entropy
 
-from mvae_lib import checkpoint, tables
+from mvae_lib import checkpoint, likelihoods, objectives, tables
 from mvae_lib.model import MVAE, build
 from mvae_lib.subsets import powerset
 
@@ -51,6 +51,16 @@ def test_by_posterior_mean_it_agrees_with_the_public_calls(model):
         recon = row["bce_farsi"] + row["bce_kannada"] + 100 * row["sse_speech"]
         assert row["neg_elbo"] == pytest.approx(recon + row["kl"], rel=1e-5)
         assert row["reported_bound"] == pytest.approx(recon + row["ce"] + 0.25 * row["kl"], rel=1e-5)
+
+
+@pytest.mark.parametrize(("features", "weight"), [(13, 100.0), (13, 10.0), (832, 100 / 64)])
+def test_a_bound_is_without_the_gaussian_s_constant_which_its_weight_decides(features, weight):
+    """So it is no measure across weights: the same guess of the same sample, as a likelihood and as the bounds count it."""
+    x, guess, normal = torch.randn(4, features), torch.randn(4, features), likelihoods.Normal(weight)
+    constant = features / 2 * math.log(math.pi / weight)
+    torch.testing.assert_close(-normal.log_prob(guess, x), weight * normal.loss(guess, x) + constant, rtol=1e-4, atol=1e-3)
+    if (features, weight) == (13, 100.0):
+        assert round(constant, 1) == -22.5 and "-22.5" in (objectives.columns.__doc__ or "")
 
 
 def test_a_sampled_table_is_a_function_of_its_seed(model):

@@ -24,6 +24,7 @@ from study.evidence import (
     search,
     seeds,
     sweeps,
+    validation,
     variants,
 )
 from study.evidence.ship import ship
@@ -45,13 +46,14 @@ TABLES: dict[str, tuple[Function, str]] = {  # what makes each, and which parame
     "sweeps": (sweeps.sweep_table, "run split"),
     "information": (disentangle.information_table, "run split"),
     "disentanglement": (disentangle.disentanglement_table, "run split triplets=4000"),
+    "validation": (validation.validation_curve, "seed epochs"),
     "objectives": (variants.compare, "questions epochs"),
     "gradients": (variants.gradient_norms, ""),
     "speakers": (variants.without_a_speaker, "epochs seeds"),
     "search": (search.search, "trials storage name"),
     "trials": (search.trials_table, "name storage"),
-    "importances": (search.importance_table, "name storage"),
-    "contest": (variants.contest, "name storage epochs"),
+    "importances": (search.importance_table, "name storage resamples"),
+    "contest": (variants.contest, "name storage epochs seeds"),
     "ship": (ship, "run"),
 }
 MADE: dict[str, Function] = {  # what a parameter of this name asks for, made of what its maker's parameters ask for in turn

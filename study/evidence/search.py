@@ -5,6 +5,7 @@ from dataclasses import replace
 import optuna
 import pandas as pd
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from sklearn.utils import resample
 
 from mvae_lib import data, train
 from mvae_lib.presets import AS_WRITTEN
@@ -14,6 +15,7 @@ from mvae_lib.storage import RUNS
 # What is varied: the small networks, on the split by writers, two epochs; nothing of the test sets is ever looked at.
 _LEARNING = replace(AS_WRITTEN.train, epochs=2, precision="bfloat16", compile=False)
 BASE = replace(AS_WRITTEN, name="search", data=replace(AS_WRITTEN.data, split="by_writer"), train=_LEARNING)
+STARTUP = 10  # This many trials are drawn at random before Optuna's sampler proposes any
 
 
 def propose(trial: optuna.trial.BaseTrial, base: RunSpec = BASE) -> RunSpec:
@@ -31,15 +33,17 @@ def propose(trial: optuna.trial.BaseTrial, base: RunSpec = BASE) -> RunSpec:
 def study_of(name: str = "search", storage: str | None = None) -> optuna.Study:
     """The Optuna study of that name, new or to go on with; by default in an SQLite file beside the runs."""
     RUNS.mkdir(parents=True, exist_ok=True)
-    sampler, pruner = optuna.samplers.TPESampler(seed=0), optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
     storage = storage or f"sqlite:///{RUNS / (name + '.db')}"
-    return optuna.create_study(storage=storage, sampler=sampler, pruner=pruner, study_name=name, load_if_exists=True)
+    return optuna.create_study(storage=storage, pruner=pruner, study_name=name, load_if_exists=True)
 
 
-def search(trials: int = 20, storage: str | None = None, name: str = "search", base: RunSpec = BASE) -> pd.DataFrame:
-    """Try so many more specs, for the least negative ELBO on the validation writers; `trials_table` of all so far.
-    The value is the mean over combinations, at beta 1 whatever it trained at. A trial reports after each of the base's epochs and
-    ends early where the median before it was better. Machines that share a storage (an Optuna URL) share a search."""
+def search(trials: int = 40, storage: str | None = None, name: str = "search", base: RunSpec = BASE) -> pd.DataFrame:
+    """Try specs until so many trials have ended, for the least negative ELBO on the validation writers; `trials_table` of all.
+    The first `STARTUP` are random; then the tree-structured Parzen estimator proposes. A trial's seed is its number, so a search
+    that was stopped after one ends as one that was not. The value is the mean over combinations, at beta 1 whatever it trained
+    at. A trial reports after each of the base's epochs and ends early where the median before it was better. Machines that share
+    a storage (an Optuna URL) share a search. Source: Bergstra et al., NeurIPS 2011."""
     study, (pairs, held_out) = study_of(name, storage), (data.load(split, base.data) for split in ("train", "val"))
 
     def value_of(trial: optuna.Trial) -> float:
@@ -53,7 +57,9 @@ def search(trials: int = 20, storage: str | None = None, name: str = "search", b
                 raise optuna.TrialPruned
         return value
 
-    study.optimize(value_of, n_trials=trials, catch=(FloatingPointError,))
+    while sum(trial.state.is_finished() for trial in study.trials) < trials:
+        study.sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP, seed=len(study.trials))
+        study.optimize(value_of, n_trials=1, catch=(FloatingPointError,))
     return trials_table(study)
 
 
@@ -63,19 +69,29 @@ def winner(study: optuna.Study) -> RunSpec:
 
 
 def trials_table(study: optuna.Study) -> pd.DataFrame:
-    """The trials of a search: state, value (nats, of the last epoch reached), the best so far, epochs, and each parameter."""
+    """A search's trials: state, value (nats, of the last epoch), best so far, epochs, how (random or proposed), parameters."""
     rows = []
     for trial in study.trials:
         epochs = max(trial.intermediate_values, default=0)
         about = {"trial": trial.number, "state": trial.state.name.lower(), "value": trial.intermediate_values.get(epochs)}
         rows.append(about | {"best": None, "epochs": epochs} | trial.params)
     frame = pd.DataFrame(rows)
+    known = frame["state"].isin(["complete", "pruned"]).cumsum().shift(fill_value=0)
+    frame.insert(5, "how", (known < STARTUP).map({True: "random", False: "proposed"}))
     return frame.assign(best=frame["value"].where(frame["state"] == "complete").cummin().ffill())
 
 
-def importance_table(study: optuna.Study, seeds: int = 10) -> pd.DataFrame:
-    """How much of a search's spread each parameter explains (functional ANOVA): mean and sd over forests. Sums to 1.
+def importance_table(study: optuna.Study, resamples: int = 100) -> pd.DataFrame:
+    """How much of a search's spread each parameter explains (functional ANOVA; sums to 1), of the trials that ran to their end.
+    low, high: the 95 % interval over bootstrap samples of these trials. It is wide where few trials cannot tell.
     Source: Hutter, Hoos & Leyton-Brown, ICML 2014; Optuna's evaluator."""
-    frame = pd.DataFrame([get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed)) for seed in range(seeds)])
-    table = pd.DataFrame({"mean": frame.mean(), "sd": frame.std()}).rename_axis("parameter").reset_index()
-    return table.sort_values("mean", ascending=False)
+    trials, evaluator = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)), FanovaImportanceEvaluator(seed=0)
+    drawn = []
+    for seed in range(resamples):
+        again = optuna.create_study()
+        again.add_trials(resample(trials, random_state=seed))
+        drawn.append(get_param_importances(again, evaluator=evaluator))
+    table = pd.DataFrame(drawn).rename_axis("parameter", axis=1).quantile([0.025, 0.975])
+    table = table.set_axis(["low", "high"]).T.reset_index()
+    table.insert(1, "importance", table["parameter"].map(get_param_importances(study, evaluator=evaluator)))
+    return table.sort_values("importance", ascending=False).assign(trials=len(trials), resamples=resamples)

@@ -28,7 +28,7 @@ def validation_curve(seed: int = 0, epochs: int = len(AUTHORS)) -> pd.DataFrame:
         so_far = replace(AS_RUN, train=replace(spec, epochs=epoch))
         model, history = train.fit(so_far, pairs, held_out, RUNS / f"as_run-real-{seed}", bar=False)
         sampled = history.query("epoch == @epoch and split == 'val'")["reported_bound"].iloc[-1]
-        mean, beta = tables.combination_table(model, held_out, z="mean").loc["m1,m2,m3"], (epoch - 1 + 47 / 188) / 200
+        mean, beta = tables.combination_table(model, held_out, z="mean").loc["m1,m2,m3"], (epoch - 1 + 47.5 / 188) / 200
         mean = mean["reported_bound"] + (beta - model.beta) * mean["kl"]
         rows.append((seed, epoch, AUTHORS[epoch - 1], float(sampled), float(mean)))
     return pd.DataFrame(rows, columns=["seed", "epoch", "authors", "sampled", "mean"])

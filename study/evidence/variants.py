@@ -126,13 +126,16 @@ def without_a_speaker(epochs: int = 3, seeds: int = 3, base: RunSpec = BASE) -> 
     return frame[frame["given"].isin(tables.REPORT_ORDER)].reset_index(drop=True)
 
 
-def contest(best: RunSpec, epochs: int = 5) -> pd.DataFrame:
-    """A search's winner beside both presets, trained here where they are not yet, alike, on the split by writers."""
-    runs = {"the search's winner": best, "as_written": AS_WRITTEN, "as_run": AS_RUN}
-    for answer, run in runs.items():
-        alike = replace(run.train, precision=BASE.train.precision, compile=False)
-        runs[answer] = replace(run, name=f"contest-{answer}", data=replace(run.data, split=BASE.data.split), train=alike)
-    return _tables(runs, epochs, "answer", ("val", "test"))
+def contest(best: RunSpec, epochs: int = 5, seeds: int = 3) -> pd.DataFrame:
+    """A search's winner beside both presets, trained here where they are not yet, alike, over seeds, on the split by writers."""
+    frames = {}
+    for seed in range(seeds):
+        runs = {"the search's winner": best, "as_written": AS_WRITTEN, "as_run": AS_RUN}
+        for answer, run in runs.items():
+            alike = replace(run.train, precision=BASE.train.precision, compile=False, seed=seed)
+            runs[answer] = replace(run, name=f"contest-{answer}", data=replace(run.data, split=BASE.data.split), train=alike)
+        frames[seed] = _tables(runs, epochs, "answer", ("val", "test"))
+    return pd.concat(frames, names=["seed"]).reset_index(0)
 
 
 def _tables(runs: dict[str, RunSpec], epochs: int, key: str, splits: tuple[str, ...]) -> pd.DataFrame:

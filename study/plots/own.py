@@ -130,31 +130,46 @@ def _decibels(samples: Int16[np.ndarray, "n"]) -> Float[np.ndarray, "101 T"]:
 
 
 def architecture(frame: pd.DataFrame) -> Figure:
-    """The report's Figure 2, from a model's own parts. `frame`: part ("expert" or "decoder"), name, layers, parameters."""
-    names, joint = frame.loc[frame["part"] == "decoder", "name"].tolist(), style.COLOUR["joint"]
+    """The report's Figure 2, from a model's own parts: (a) what z generates, (b) the networks, (c) one modality missing.
+    `frame`: part ("expert" or "decoder"), name, layers, parameters."""
+    names, joint, prior = frame.loc[frame["part"] == "decoder", "name"].tolist(), style.COLOUR["joint"], style.COLOUR["prior"]
     middle, bottom = (len(names) - 1) / 2, len(names) - 0.5
-    figure, ((axis,),) = style.new(1, 1, (10.0, 0.9 * len(names)))
-    axis.set(xlim=(0, 10), ylim=(bottom + 0.3, -0.5))
+    figure, ((axis,),) = style.new(1, 1, (11.6, 1.05 * len(names)))
+    axis.set(xlim=(-3.0, 8.6), ylim=(bottom + 0.3, -0.9))
     axis.axis("off")
 
-    def box(x: float, y: float, text: str, paint: str, to: tuple[float, float] | None = None, solid: bool = False) -> None:
+    def box(x: float, y: float, text: str, paint: str, to: tuple[float, float] | None = None, fill="white", pad=0.7) -> None:
         arrow = {"arrowstyle": "-|>", "color": paint, "lw": 1.1} if to else None
-        words = {"ha": "center", "va": "center", "fontsize": 7.5, "color": "white" if solid else joint, "arrowprops": arrow}
-        look = {"boxstyle": "round,pad=0.7", "fc": paint if solid else "white", "ec": paint, "lw": 1.3}
-        axis.annotate(text, to or (x, y), (x, y), bbox=look, **words)
+        words = {"ha": "center", "va": "center", "fontsize": 7.5, "color": joint if fill == "white" else "white"}
+        look = {"boxstyle": f"round,pad={pad}" if pad > 0.5 else f"circle,pad={pad}", "fc": fill, "ec": paint, "lw": 1.3}
+        axis.annotate(text, to or (x, y), (x, y), bbox=look, arrowprops=arrow, **words)
 
     for part in frame.itertuples():
-        y, paint, title = float(names.index(part.name)), style.colour(part.name, names), style.title(part.name, names)
-        layers = f"{part.layers}\n{part.parameters:,} weights"
+        k, paint, title = float(names.index(part.name)), style.colour(part.name, names), style.title(part.name, names)
+        layers, moments = f"{part.layers}\n{part.parameters:,} weights", f"$\\mu_{k + 1:.0f},\\ \\sigma_{k + 1:.0f}$"
         if part.part == "expert":
-            box(0.5, y, title, paint, (1.65, y), solid=True)
-            box(2.5, y, f"{layers} → $\\mu_{y + 1:.0f},\\ \\sigma_{y + 1:.0f}$", paint, (4.25, middle))
+            box(0.6, k, title, paint, (1.3, k), fill=paint)
+            box(2.15, k, f"{layers} → {moments}", paint, (3.65, middle))
+            y, out = middle + 0.65 + 0.55 * k, k == 1
+            box(-2.5, y, moments, "#C8C8C8" if out else paint, None if out else (-1.42, middle + 1.2))
+            axis.plot(-2.5, y, "x" if out else "", color="#B00020", ms=20, mew=1.8, zorder=9)
         else:
-            box(6.0, middle, "z ~ q(z|X)", paint, (6.85, y))
-            box(7.7, y, layers, paint, (9.05, y))
-            box(9.5, y, title, paint, solid=True)
-    box(4.65, bottom, "prior N(0, I)", style.COLOUR["prior"], (4.65, middle + 0.28))
-    box(4.65, middle, "product\nof experts", joint, (5.63, middle), solid=True)
-    box(6.0, middle, "z ~ q(z|X)", joint)
-    axis.text(0, bottom, "A missing modality: its expert is left out of the product.", color="#555555", va="center")
+            x = -1.5 + 0.62 * (k - middle)
+            box(-1.5, -0.3, "z", joint, (x, 0.42), pad=0.45)
+            box(x, 0.7, "y" if part.name == "label" else f"$x_{k + 1:.0f}$", paint, fill=paint, pad=0.4)
+            box(5.15, middle, "z ~ q(z|X)", paint, (5.85, k))
+            box(6.65, k, layers, paint, (7.7, k))
+            box(8.1, k, title, paint, fill=paint)
+    box(5.15, middle, "z ~ q(z|X)", joint)
+    for x, y, low, after in ((4.05, middle, bottom, (4.8, middle)), (-1.0, middle + 1.2, bottom, (-0.25, middle + 1.2))):
+        box(x, low, "prior N(0, I)", prior, (x, y + 0.28))
+        box(x, y, "product\nof experts", joint, after, fill=joint)
+    axis.add_patch(Rectangle((-2.8, -0.82), 2.6, 2.0, fc="none", ec=prior, lw=1.0))
+    axis.text(-0.26, 1.08, "each tuple", ha="right", va="center", fontsize=7, color="#555555")
+    for words, x, y in (
+        ("a) graphical model", -2.72, -0.65),
+        ("b) networks", 0.2, -0.65),
+        ("c) a modality is missing", -2.8, 1.6),
+    ):
+        axis.text(x, y, f"({words}", fontsize=8, weight="bold", va="center")
     return figure

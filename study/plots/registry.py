@@ -61,6 +61,11 @@ def seeds(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame, report], ignore_index=True) if names <= {"as_run", "as_written"} else frame
 
 
+def validation(frame: pd.DataFrame) -> pd.DataFrame:
+    """The validation curves, whole and, on a scale of their own, from epoch 10."""
+    return pd.concat({"all epochs": frame, "from epoch 10": frame.query("epoch >= 10")}, names=["panel"]).reset_index("panel")
+
+
 def convergence(frame: pd.DataFrame) -> pd.DataFrame:
     """A history -> its objective over all subsets, and of each subset the share of labels read wrong."""
     every = frame.groupby(["split", "epoch"], sort=False, as_index=False)["reported_bound"].sum().assign(subset="all")
