@@ -35,7 +35,7 @@ SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table
     "speech_seven": (8, "lines", 8),
     "latent_kl": (2, "lines", 2),
     "information": (6, "lines", 6),
-    "disentanglement": (1, "marks", 2 * 14),
+    "disentanglement": (1, "marks", 3 * 20),
     "speakers": (1, "marks", 28),
     "added": (7, "marks", 36),
     "likelihood": (3, "marks", 12),
