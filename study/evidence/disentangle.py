@@ -134,20 +134,21 @@ def disentanglement_table(
     for name, scores in (("null", null), ("rotated", turned)):
         frame = pd.DataFrame(scores)
         table[[name, f"{name}_highest"]] = pd.DataFrame([frame.mean(), frame.max()]).T
-    return table.reset_index()
+    return table.assign(times=times).reset_index()
 
 
 def _scores(codes: Float[Tensor, "N D"], factors: Factors) -> dict[tuple[str, str], float]:
     """By score and factor. DCI's importances, and its informativeness, are a random forest's, as Eastwood and Williams have it,
-    learnt from three quarters and tested on the rest. SAP's single dimensions are read by the nearest class mean, in sample; its
-    authors use a linear support vector machine on held-out samples."""
+    learnt from a random three quarters and tested on the rest. SAP's single dimensions are read by the nearest class mean, in
+    sample; its authors use a linear support vector machine on held-out samples."""
     scores, importance, most = {}, [], len(codes) * 3 // 4
+    learnt, held = torch.randperm(len(codes), generator=torch.Generator().manual_seed(0)).tensor_split([most])
     for name, factor in factors.items():
         scores["MIG", name] = gap(mutual_information(codes, factor), factor_entropy(factor))
         scores["SAP", name] = gap(torch.tensor([centroid_accuracy(one, factor, one, factor) for one in codes.T[..., None]]))
         # every dimension is looked at for every split: otherwise noise is split on where a telling one was not drawn
         forest = RandomForestClassifier(10, max_depth=12, max_features=1.0, random_state=0, n_jobs=-1)  # type: ignore[arg-type]
-        importance.append(torch.from_numpy(forest.fit(codes[:most], factor[:most]).feature_importances_))
-        scores["DCI informativeness", name] = float(forest.score(codes[most:], factor[most:]))
+        importance.append(torch.from_numpy(forest.fit(codes[learnt], factor[learnt]).feature_importances_))
+        scores["DCI informativeness", name] = float(forest.score(codes[held], factor[held]))
     scores["DCI disentanglement", "all"], scores["DCI completeness", "all"] = dci(torch.stack(importance, dim=1))
     return scores
