@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import mutual_info_score
 from small import triplets
 
 from mvae_lib import metrics
@@ -53,12 +54,10 @@ def test_mutual_information_and_mig():
 
 @pytest.mark.parametrize("n", [10, 500, 5000])
 def test_mutual_information_is_the_sum_over_counts(n):
-    """As it was counted before scikit-learn's: the formula, cell by cell."""
+    """Scikit-learn's own, a dimension at a time."""
     codes, factor = torch.randn(n, 5, generator=seeded()), torch.randint(0, 7, (n,), generator=seeded())
     levels = ((codes - codes.amin(0)) / (codes.amax(0) - codes.amin(0)) * 20).long().clamp(max=19)
-    joint = torch.stack([torch.bincount(column * 7 + factor, minlength=140) for column in levels.T]).double().view(5, 20, 7) / n
-    independent = joint.sum(2, keepdim=True) * joint.sum(1, keepdim=True)
-    want = torch.where(joint > 0, joint * (joint / independent).log(), 0.0).sum((1, 2)).float()
+    want = torch.tensor([mutual_info_score(factor.numpy(), column) for column in levels.T.numpy()], dtype=torch.float32)
     torch.testing.assert_close(disentangle.mutual_information(codes, factor), want, atol=1e-6, rtol=0)
     share = torch.bincount(factor).double() / n
     assert disentangle.factor_entropy(factor) == pytest.approx(float(torch.special.entr(share).sum()), rel=1e-12)
@@ -108,7 +107,8 @@ def test_dci():
 
 def information(codes: torch.Tensor, times: int = 20, kl: float = 9.0) -> pd.DataFrame:
     """The table of codes that are their own validation."""
-    return disentangle.information_table(codes, OF, torch.full((codes.shape[1],), kl), codes, OF, times)
+    active = metrics.active_units(codes)
+    return disentangle.information_table(codes, OF, torch.full((codes.shape[1],), kl), active, codes, OF, times)
 
 
 def test_information_is_above_chance_where_it_is_and_nowhere_else():
@@ -136,6 +136,7 @@ def test_no_committed_information_exceeds_its_kl():
     table = pd.read_csv(ROOT / "figures" / "information.csv")
     over = table["information"] - table["null_mean"] > table["kl"] + (table["null_highest"] - table["null_mean"])
     assert not over.any(), table[over]
+    assert (table[table["chosen"]]["factor"].value_counts() == 1).all(), "one dimension a factor is chosen, and on validation"
 
 
 def test_scores_of_perfect_useless_and_spread_codes():
@@ -174,3 +175,11 @@ def test_factors_are_the_triplets_own():
 def test_the_null_is_of_as_many_permutations_as_asked(times):
     table = information(NOISE[:, :2], times)
     assert (table["null_highest"] >= table["null_mean"]).all()
+
+
+def test_the_scores_are_of_active_dimensions_and_a_gap_takes_two():
+    active = torch.tensor([True, True, False, False, True, False])
+    one, other = (disentangle.disentanglement_table(codes, OF, active, times=1) for codes in (perfect(), perfect() * active))
+    pd.testing.assert_frame_equal(one, other)
+    with pytest.raises(ValueError, match="1 of 6 dimensions are active"):
+        disentangle.disentanglement_table(NOISE, OF, torch.arange(6) == 2)

@@ -37,7 +37,7 @@ SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table
     "speech_seven": (8, "lines", 8),
     "latent_kl": (2, "lines", 2),
     "information": (6, "lines", 6),
-    "disentanglement": (1, "marks", 2 * 14),
+    "disentanglement": (1, "marks", 3 * 20),
     "speakers": (1, "marks", 5 * 7 * (RUNS["speakers"] + 1)),
     "added": (4, "marks", 9 * (4 + 3 * 3)),
     "added_rebuilt": (9, "marks", 9 * 3 * 4),

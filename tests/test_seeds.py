@@ -10,7 +10,7 @@ from small import MODEL, run, triplets
 
 from mvae_lib import checkpoint, data, tables, train
 from mvae_lib.spec import Modality
-from study.evidence import latent, seeds, sweeps
+from study.evidence import latent, seeds
 
 FOUR = replace(MODEL, modalities=(*MODEL.modalities, Modality("touch", (3,), "gaussian", (), ())))
 
@@ -123,6 +123,15 @@ def test_the_interval_is_the_paired_mean_s():
     assert (row["low"], row["high"]) == pytest.approx((row["change"] - half, row["change"] + half))
 
 
+def test_any_comparison_of_seeds_is_paired_and_corrected_alike():
+    differences = {("a", "b"): [0.02, 0.03, 0.025], ("a", "c"): [1.0, -1.0, 0.5], ("a", "d"): [0.0] * 3}
+    table = seeds.paired(pd.DataFrame(differences))
+    assert table.index.tolist() == [("a", "b"), ("a", "c"), ("a", "d")] and (table["seeds"] == 3).all()
+    p = scipy.stats.ttest_1samp(differences["a", "b"], 0).pvalue
+    assert table.loc[("a", "b"), ["p", "p_holm"]].tolist() == pytest.approx([p, 2 * p])
+    assert table.loc[("a", "d"), ["change", "sd"]].eq(0).all() and pd.isna(table.loc[("a", "d"), "p_holm"])
+
+
 def test_a_change_that_goes_both_ways_is_not_sure_and_one_seed_says_nothing():
     table = seeds.paired_gain(made_up([0.02, -0.02, 0.01, -0.01, 0.0])).set_index(["given", "then"])
     assert table.loc[("m1", "m1,m2"), "p"] > 0.5
@@ -135,8 +144,11 @@ def test_latents_over_seeds_is_each_run_s_own_sweep(folders):
     model, few = checkpoint.load(folders / "1"), triplets("test")
     posterior = tables.posteriors(model, few)
     row = frame.query("seed == 1 and network == 'trained' and reach == '±1500'").iloc[0]
-    labels = latent.label_sweep(model, posterior.mean[7], 1500 * sweeps.STEPS)["labels"]
+    labels, table = latent.label_sweep(model, posterior.mean[7], 1500 * latent.STEPS)["labels"], latent.latent_table(posterior)
     assert row["changing"] == (labels > 1).mean() and row["three"] == (labels >= 3).mean()
+    active = [dimension for dimension in table.index if table.loc[dimension, "active"]]
+    assert row["active"] == len(active) and row["changing_active"] == (labels.loc[active] > 1).mean()
+    assert row["changing_largest"] == row["changing"], "of eight dimensions, the eight of largest KL are all"
     assert row["kl"] == pytest.approx(latent.latent_table(posterior)["kl"].sum())
 
 

@@ -20,10 +20,10 @@ from study.app.controls import FILM, SD, Controls
 from study.app.panel import ERROR, Panel
 from study.app.picture import LINES, Picture
 from study.app.scene import Scene
-from study.evidence.latent import perturb
+from study.evidence.latent import STEPS, perturb
 from study.plots import draw, style
 
-PAUSE, STEPS = 0.5, 200  # seconds of rest that part one step of undo from the next, and how many steps are kept
+PAUSE, KEPT = 0.5, 200  # seconds of rest that part one step of undo from the next, and how many steps are kept
 
 
 class Explorer(Panel):
@@ -40,7 +40,7 @@ class Explorer(Panel):
         self.picture = Picture(self.scene.kinds, self.scene.limits())
         self.controls = c = Controls(self.scene, self.picture.edges)
         super().__init__(self.picture.width)
-        self.image, self._past, self._moved, self._looked_at = self.picture.widget(), deque(maxlen=STEPS), float("-inf"), (-1, [])
+        self.image, self._past, self._moved, self._looked_at = self.picture.widget(), deque(maxlen=KEPT), float("-inf"), (-1, [])
         self.children = [*c.above, self.image, c.below, self.message]
         for control in (c.digit, c.number, *c.given.values(), *c.sliders, c.dimension, c.across, c.up, c.view):
             self.on(control, self._show)
@@ -85,10 +85,10 @@ class Explorer(Panel):
         if c.view.value != FILM:
             return self.picture.rebuilt(self.scene.means(z))
         slider, dimension = c.sliders[c.across.value], c.dimensions[c.across.value]
-        amounts = np.linspace(slider.min, slider.max, LINES**2, endpoint=False)
+        amounts = slider.max * STEPS.double().numpy()  # without 0, as the report's
         from_here = torch.tensor(amounts - slider.value, dtype=torch.float32) * self.step()[dimension]
         steps = f"{amounts[1] - amounts[0]:g} a tile, {amounts[LINES] - amounts[0]:g} a line"
-        title = f"z{dimension}, in {c.unit.value}: {steps}; framed: where its slider stands"
+        title = f"z{dimension}, in {c.unit.value}: {steps}; framed: nearest to where its slider stands"
         means = self.scene.means(perturb(z, dimension, from_here))  # [100, F]
         return self.picture.film(means, amounts, int(abs(amounts - slider.value).argmin()), title)
 

@@ -8,7 +8,6 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import mutual_info_score
 from sklearn.neighbors import NearestCentroid
 from torch import Tensor
 from torch.distributions import Categorical
@@ -56,7 +55,11 @@ def mutual_information(codes: Float[Tensor, "N D"], factor: Int[Tensor, "N"], bi
     Counting has a bias upwards, about (bins - 1)(values - 1) / 2N: hold it against `shuffled` factors."""
     low, high = codes.amin(0), codes.amax(0)
     levels = ((codes - low) / (high - low).clamp(min=1e-12) * bins).long().clamp(max=bins - 1)  # [N, D]
-    return torch.tensor([mutual_info_score(factor.numpy(), column) for column in levels.T.numpy()], dtype=torch.float32)
+    shape = (codes.shape[1], bins, int(factor.max()) + 1)
+    cells = (torch.arange(shape[0]) * bins + levels) * shape[2] + factor[:, None]  # a number a dimension, bin and value
+    joint = torch.bincount(cells.flatten(), minlength=math.prod(shape)).view(shape).double() / len(codes)
+    apart = torch.special.entr(joint.sum(2)).sum(1) + torch.special.entr(joint.sum(1)).sum(1)  # [D]: bins' and values' entropies
+    return (apart - torch.special.entr(joint).sum((1, 2))).float()
 
 
 def factor_entropy(factor: Int[Tensor, "N"]) -> float:
@@ -93,19 +96,19 @@ def dci(importance: Float[Tensor, "D F"]) -> tuple[float, float]:
 
 
 def information_table(
-    draws: Float[Tensor, "N D"], factors: Factors, kl: Float[Tensor, "D"], val_draws: Float[Tensor, "V D"], val_factors: Factors,
-    times: int = 20,
+    draws: Float[Tensor, "N D"], factors: Factors, kl: Float[Tensor, "D"], active: Bool[Tensor, "D"],
+    val_draws: Float[Tensor, "V D"], val_factors: Factors, times: int = 20,
 ) -> pd.DataFrame:  # fmt: skip
     """Mutual information of every dimension of sampled z with digit, speaker, slants and stroke widths, in nats, beside chance.
     null_mean, the bias of counting, and null_highest are of `times` permutations: what is above the highest, of any dimension in
     any of them, is above chance for all dimensions at once. kl bounds the information, less its bias: I(z; factor) <= I(z; x).
     chosen: the dimension that tells most on validation; null_chosen: what that choice tells here when both are permuted, on the
-    mean. entropy is the factor's. A row a factor and dimension."""
+    mean. entropy is the factor's; active is the dimension's (`metrics.active_units`). A row a factor and dimension."""
     generator, frames = torch.Generator().manual_seed(0), {}
     for name, factor in factors.items():
         null = torch.stack([mutual_information(draws, shuffled(factor, generator)) for _ in range(times)])  # [times, D]
         picks = [mutual_information(val_draws, shuffled(val_factors[name], generator)).argmax() for _ in range(times)]
-        columns = {"information": mutual_information(draws, factor), "null_mean": null.mean(0), "kl": kl}
+        columns = {"information": mutual_information(draws, factor), "null_mean": null.mean(0), "kl": kl, "active": active}
         best = int(mutual_information(val_draws, val_factors[name]).argmax())
         lucky = float(torch.stack([row[pick] for row, pick in zip(null, picks, strict=True)]).mean())
         whole = {"null_highest": float(null.max()), "null_chosen": lucky, "entropy": factor_entropy(factor)}
@@ -114,36 +117,38 @@ def information_table(
 
 
 def disentanglement_table(
-    draws: Float[Tensor, "N D"], factors: Factors, active: Bool[Tensor, "D"], times: int = 5
+    draws: Float[Tensor, "N D"], factors: Factors, active: Bool[Tensor, "D"], times: int = 20
 ) -> pd.DataFrame:
-    """MIG and SAP of each factor, DCI of all, of sampled z, beside two nulls (mean and highest of `times` each): all factors
-    permuted, under which nothing is told; and the active dimensions rotated at random, under which as much is told, but no axis
-    is special, so that only what exceeds it speaks of the axes."""
-    generator, true = torch.Generator().manual_seed(0), _scores(draws, factors)
-    null = [_scores(draws, {name: shuffled(factor, generator) for name, factor in factors.items()}) for _ in range(times)]
-    turned = []
+    """MIG and SAP of each factor, DCI of all, of the active dimensions of sampled z, beside two nulls (mean and highest of
+    `times` each): all factors permuted, under which nothing is told; and the dimensions rotated at random, under which as much
+    is told, but no axis is special, so that only what exceeds it speaks of the axes. ValueError: fewer than two are active."""
+    codes, generator = draws[:, active], torch.Generator().manual_seed(0)
+    if codes.shape[1] < 2:
+        raise ValueError(f"{codes.shape[1]} of {draws.shape[1]} dimensions are active; a gap takes two.")
+    true, (null, turned) = _scores(codes, factors), ([], [])
     for _ in range(times):
-        turn, codes = torch.linalg.qr(torch.randn(int(active.sum()), int(active.sum()), generator=generator))[0], draws.clone()
-        codes[:, active] = draws[:, active] @ turn
-        turned.append(_scores(codes, factors))
+        null.append(_scores(codes, {name: shuffled(factor, generator) for name, factor in factors.items()}))
+        normal = torch.randn(codes.shape[1], codes.shape[1], generator=generator)
+        turned.append(_scores(codes @ torch.linalg.qr(normal)[0], factors))
     table = pd.Series(true).rename_axis(["score", "factor"]).to_frame("value")
     for name, scores in (("null", null), ("rotated", turned)):
         frame = pd.DataFrame(scores)
         table[[name, f"{name}_highest"]] = pd.DataFrame([frame.mean(), frame.max()]).T
-    return table.reset_index()
+    return table.assign(times=times).reset_index()
 
 
 def _scores(codes: Float[Tensor, "N D"], factors: Factors) -> dict[tuple[str, str], float]:
     """By score and factor. DCI's importances, and its informativeness, are a random forest's, as Eastwood and Williams have it,
-    learnt from three quarters and tested on the rest. SAP's single dimensions are read by the nearest class mean, in sample; its
-    authors use a linear support vector machine on held-out samples."""
+    learnt from a random three quarters and tested on the rest. SAP's single dimensions are read by the nearest class mean, in
+    sample; its authors use a linear support vector machine on held-out samples."""
     scores, importance, most = {}, [], len(codes) * 3 // 4
+    learnt, held = torch.randperm(len(codes), generator=torch.Generator().manual_seed(0)).tensor_split([most])
     for name, factor in factors.items():
         scores["MIG", name] = gap(mutual_information(codes, factor), factor_entropy(factor))
         scores["SAP", name] = gap(torch.tensor([centroid_accuracy(one, factor, one, factor) for one in codes.T[..., None]]))
         # every dimension is looked at for every split: otherwise noise is split on where a telling one was not drawn
         forest = RandomForestClassifier(10, max_depth=12, max_features=1.0, random_state=0, n_jobs=-1)  # type: ignore[arg-type]
-        importance.append(torch.from_numpy(forest.fit(codes[:most], factor[:most]).feature_importances_))
-        scores["DCI informativeness", name] = float(forest.score(codes[most:], factor[most:]))
+        importance.append(torch.from_numpy(forest.fit(codes[learnt], factor[learnt]).feature_importances_))
+        scores["DCI informativeness", name] = float(forest.score(codes[held], factor[held]))
     scores["DCI disentanglement", "all"], scores["DCI completeness", "all"] = dci(torch.stack(importance, dim=1))
     return scores

@@ -11,6 +11,8 @@ from mvae_lib import MVAE, Gaussian, metrics, tables
 from mvae_lib.fusion import noise_source
 from mvae_lib.pairs import Pairs
 
+STEPS = torch.cat([torch.arange(-50, 0), torch.arange(1, 51)]) / 50
+"""The report's hundred, as shares of the reach: -1500, -1470, ..., -30, 30, ..., 1500 of 1500."""
 Images = dict[str, Float[Tensor, "_ _"]]  # by modality, or by what one modality was rebuilt from
 
 

@@ -12,8 +12,8 @@ from mvae_lib import checkpoint, data, tables
 from mvae_lib.likelihoods import FAMILIES
 from study.evidence.classifiers import labels_of
 from study.evidence.labels import one_more, places_of
-from study.evidence.latent import label_sweep, latent_table
-from study.evidence.sweeps import STEPS, untrained
+from study.evidence.latent import STEPS, label_sweep, latent_table
+from study.evidence.sweeps import LARGEST, untrained
 
 Runs = tuple[str | Path, ...]  # shipped names or run folders
 
@@ -81,7 +81,8 @@ def over_class_mean(frame: pd.DataFrame, guesses: pd.DataFrame) -> pd.DataFrame:
 def latents_over_seeds(runs: Runs) -> pd.DataFrame:
     """How runs that differ in their seed use their latent, and what sweeps of every dimension show, trained and untrained.
     Sweeps start from the first test seven, by the report's reach and by 4 sd of the aggregate posterior (widest: the largest sd).
-    changing, three: the shares of dimensions along which the label changes, and passes through three digits or more."""
+    changing, three: the shares of dimensions along which the label changes, and passes through three digits or more;
+    changing_active, changing_largest: of the active dimensions (NaN: there are none), and of the eight of largest KL."""
     rows = []
     for model in map(checkpoint.load, runs):
         pairs, about = data.load("test", model.spec.data), {"name": model.spec.name, "seed": model.spec.train.seed}
@@ -91,9 +92,11 @@ def latents_over_seeds(runs: Runs) -> pd.DataFrame:
             table = latent_table(posterior)
             kl, sd = table["kl"].to_numpy().sum(), torch.tensor(table["sd"].to_numpy())
             for reach, far in (("±1500", 1500.0), ("±4 sd", 4 * sd[:, None])):
-                labels = label_sweep(net, posterior.mean[seven], STEPS * far)["labels"]
+                labels = label_sweep(net, posterior.mean[seven], STEPS * far)["labels"].sort_index()
+                moved, largest = labels > 1, table["kl"].nlargest(LARGEST).index
                 use = {"active": table["active"].sum(), "kl": float(kl), "widest": float(sd.max())}
-                along = {"changing": (labels > 1).mean(), "three": (labels >= 3).mean()}
+                along = {"changing": moved.mean(), "changing_active": moved[table["active"]].mean()}
+                along |= {"changing_largest": moved[largest].mean(), "three": (labels >= 3).mean()}
                 rows.append(about | {"epochs": model.epochs, "network": network, "reach": reach} | use | along)
     return pd.DataFrame(rows)
 
@@ -105,23 +108,32 @@ def holm(p: pd.Series) -> pd.Series:
     return (ordered * list(range(len(ordered), 0, -1))).cummax().clip(upper=1).reindex(p.index)
 
 
+def paired(differences: pd.DataFrame) -> pd.DataFrame:
+    """Of differences, a row a seed and a column a comparison: a row a comparison. change and sd: mean and standard deviation;
+    seeds: how many; low, high: the mean's 95 % interval; p: Student's t, two-sided; p_holm: corrected for all rows.
+    The last four are NaN where the seeds do not differ, or are one."""
+    rows = {}
+    for name, column in differences.items():
+        change, (low, high, p) = column.dropna(), [float("nan")] * 3
+        if change.nunique() > 1:
+            test = ttest_1samp(change, 0)
+            (low, high), p = test.confidence_interval(), test.pvalue
+        rows[name] = {"change": change.mean(), "sd": change.std(), "seeds": len(change), "low": low, "high": high, "p": p}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.assign(p_holm=holm(table["p"]))
+
+
 def paired_gain(frame: pd.DataFrame, unit: str = "seed") -> pd.DataFrame:
-    """What one modality more (then, after given) changes, seed by seed, from `over_seeds`: a row a split, metric and step (and
-    classifier, where that is a column). Fractions, or the metric's units; before: the mean without it. Mean and sd of the paired
-    differences, how many there are, their mean's 95 % interval (low, high), uncorrected, and p by Student's t, two-sided; p_holm
-    is corrected for all rows. NaN where the differences do not differ, or are one. `unit`: the column that says what is a pair;
-    several rows of one are averaged first."""
-    rows, keys = [], [key for key in ("classifier", "split") if key in frame]
+    """What one modality more (then, after given) changes, from `over_seeds`: `paired`, a row a split, metric and step (and
+    classifier, where that is a column). Fractions, or the metric's units; before: the mean without it. `unit`: the column that
+    says what is a pair; several rows of one are averaged first."""
+    changes, before, keys = {}, {}, [key for key in ("classifier", "split") if key in frame]
     for named, part in frame.groupby(keys, sort=False):
         for metric in compared(part.dropna(axis=1, how="all")):
             table = part.pivot_table(index=unit, columns="given", values=metric)
             for given, then in one_more(part["given"].unique()):
-                change, low, high, p = (table[then] - table[given]).dropna(), *[float("nan")] * 3
-                if change.nunique() > 1:
-                    test = ttest_1samp(change, 0)
-                    (low, high), p = test.confidence_interval(), test.pvalue
-                about = (*named, metric, given, then, table[given].mean())
-                rows.append((*about, change.mean(), change.std(), len(change), low, high, p))
-    told = ["metric", "given", "then", "before", "change", "sd", f"{unit}s", "low", "high", "p"]
-    table = pd.DataFrame(rows, columns=[*keys, *told])
-    return table.assign(p_holm=holm(table["p"]))
+                row = (*named, metric, given, then)
+                changes[row], before[row] = table[then] - table[given], table[given].mean()
+    told = paired(pd.DataFrame(changes)).rename(columns={"seeds": f"{unit}s"})
+    told.insert(0, "before", pd.Series(before))
+    return told.rename_axis([*keys, "metric", "given", "then"]).reset_index()

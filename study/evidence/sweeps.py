@@ -6,15 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mvae_lib import MVAE, metrics, tables, train
+from mvae_lib import MVAE, Gaussian, metrics, tables, train
 from mvae_lib.pairs import Pairs
 from mvae_lib.tables import Classifiers
 from study.evidence.classifiers import labels_of
 from study.evidence.labels import places_of
-from study.evidence.latent import gaussian, images_of
+from study.evidence.latent import STEPS, gaussian, images_of
 
-STEPS = torch.cat([torch.arange(-50, 0), torch.arange(1, 51)]) / 50
-"""The report's hundred, as shares of the reach: -1500, -1470, ..., -30, 30, ..., 1500 of 1500."""
+LARGEST = 8  # dimensions, by KL: as many as the explorer has sliders for
 
 
 def untrained(model: MVAE) -> MVAE:
@@ -29,20 +28,33 @@ def sweep_table(model: MVAE, pairs: Pairs, classifiers: Classifiers, digits: tup
     From the joint posterior mean of the first triplet of each of `digits`; sd is of the aggregate posterior. Means over these
     starts: labels, read_farsi ...: how many the label decoder, and the classifiers of what is rebuilt, see along the sweep;
     together: the share of its points where the images are read as one digit, and independent: what it would be by chance, were
-    they read as often but in any order; ends, centre: the change of a pixel (0 to 1) over the outermost and the middle tenth.
-    active: does the posterior mean vary along it (variance above .01)?"""
+    they read as often but in any order; ends, centre: the change of a pixel (0 to 1) over the outermost and the middle tenth;
+    changing: the share of starts from which the label decoder's digit changes. Of the posteriors along it: kl (nats), and active,
+    does the mean vary (variance above .01)?"""
     starts, frames = torch.cat([places_of(labels_of(pairs), digit)[:1] for digit in digits]), []
     for network, net in (("trained", model), ("untrained", untrained(model))):
         mu, logvar = gaussian(tables.posteriors(net, pairs))
         axes, random = torch.eye(mu.shape[1]), torch.randn(mu.shape[1], mu.shape[1], generator=torch.Generator().manual_seed(0))
-        for direction, ways in {"index": axes, "random": nn.functional.normalize(random)}.items():  # [D, D], a row a way
-            spread = ((mu @ ways.T).var(0, correction=0) + logvar.exp().mean(0) @ ways.T.square()).sqrt()  # [D]
+        for direction, ways in {"dimension": axes, "random": nn.functional.normalize(random)}.items():  # [D, D], a row a way
+            along = Gaussian(mu @ ways.T, (logvar.exp() @ ways.T.square()).log())  # [N, D]: each posterior's margins
+            use = {"kl": metrics.kl_per_dimension(*along), "active": metrics.active_units(along.mu)}
+            spread = metrics.aggregate_sd(*along)  # [D]
             for reach, far in {"±1500": torch.full_like(spread, 1500.0), "±4 sd": 4 * spread}.items():
                 rows = [_along(net, classifiers, mu[starts], way * size) for way, size in zip(ways, far, strict=True)]
                 about = {"network": network, "direction": direction, "reach": reach, "number": range(len(rows))}
-                about |= {"active": metrics.active_units(mu @ ways.T)}
-                frames.append(pd.DataFrame(about).join(pd.DataFrame(rows)))
+                frames.append(pd.DataFrame(about | use).join(pd.DataFrame(rows)))
     return pd.concat(frames, ignore_index=True)
+
+
+def sweep_means(swept: pd.DataFrame) -> pd.DataFrame:
+    """The means of `sweep_table`: a row a network, direction, reach, and group of sweeps, n of them. The groups: all; and along
+    the dimensions, those of the active ones, and of the eight of largest KL. A group that is empty has no row."""
+    by = ["network", "direction", "reach"]
+    axes = swept[swept["direction"] == "dimension"]
+    groups = {"all": swept, "active": axes[axes["active"]]}
+    groups["largest KL"] = axes[axes.groupby(by)["kl"].rank(ascending=False, method="first") <= LARGEST]
+    of = {name: rows.drop(columns=["number", "active"]).groupby(by, sort=False) for name, rows in groups.items()}
+    return pd.concat({name: each.mean().assign(n=each.size()) for name, each in of.items()}, names=["group"]).reset_index()
 
 
 @torch.no_grad()
@@ -54,10 +66,9 @@ def _along(net: MVAE, classifiers: Classifiers, starts: Float[Tensor, "P D"], re
     labels = {name: logits.argmax(-1) for name, logits in seen.items()}  # [P, K] each
     counts = {name: float(metrics.labels_seen(each)[0].float().mean()) for name, each in labels.items()}
     read = torch.stack([labels[f"read_{name}"] for name in images_of(net)])  # [images, P, K]
-    counts["together"] = metrics.agreement(read.flatten(1))
-    counts["independent"] = float(
-        nn.functional.one_hot(read).float().mean(2).prod(0).sum(-1).mean()
-    )  # -> [images, P, C] -> [P, C]
+    shares = nn.functional.one_hot(read).float().mean(2)  # [images, P, C]: how often each digit is read
+    counts |= {"together": metrics.agreement(read.flatten(1)), "independent": float(shares.prod(0).sum(-1).mean())}
+    counts["changing"] = float((metrics.labels_seen(labels["labels"])[0] > 1).float().mean())
     images = torch.cat([rebuilt[name] for name in images_of(net)], -1)  # [P, K, F]
     change = (images[:, 10:] - images[:, :-10]).abs().mean((0, 2))  # [P, K - 10, F] -> [K - 10], over a tenth of the sweep
     return counts | {"ends": float((change[0] + change[-1]) / 2), "centre": float(change[len(change) // 2])}

@@ -70,7 +70,7 @@ def looks_of(frame: pd.DataFrame, hue: str, given: Mapping[Any, Look], names: Se
 def chart(
     frame: pd.DataFrame, kind: Callable[..., None], value: str | Sequence[str], *, hue: str = "", looks: Mapping[Any, Look] = {},
     panel: str = "", row: str = "", wrap: int = 99, limits: str = "", levels: Sequence[Mapping[str, Any]] = (),
-    interval: Sequence[str] = (), log: Literal[True] | Sequence[str] = (), sharex: bool = False, sharey: bool | str = False,
+    interval: Sequence[str] = (), log: Literal[True] | Sequence[str] = (), sharex: bool | str = False, sharey: bool | str = False,
     upright: bool = True, xlabel: str = "", ylabel: str = "", legend: str | None = "", size: Sequence[float] = (9.0, 3.0),
     axes: Mapping[str, Any] = {}, **options: Any,
 ) -> Figure:  # fmt: skip
