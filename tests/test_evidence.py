@@ -10,8 +10,10 @@ from torch.distributions import MultivariateNormal
 
 from mvae_lib import MVAE, Gaussian, build, checkpoint, metrics
 from mvae_lib.spec import Modality, ModelSpec
+from mvae_lib.storage import ROOT
 from mvae_lib.tables import REPORT_ORDER
 from study.evidence import alignment, likelihood
+from study.plots import style
 
 
 def linear_gaussian() -> MVAE:
@@ -123,3 +125,20 @@ def test_departure_is_none_for_all_and_the_prior_for_no_news():
     assert table["entropy"].to_numpy() == pytest.approx(8 * 0.5 * (1 + math.log(2 * math.pi)), rel=1e-5)
     assert metrics.entropy(torch.zeros(8)).item() == pytest.approx(8 * 0.5 * (1 + math.log(2 * math.pi)))
     assert MODEL.latent == 8
+
+
+def test_what_is_committed_has_its_scale_and_its_effective_size():
+    table = style.saved("likelihood")[0]
+    assert table["log_p"].notna().equals(table["ess"] >= likelihood.ENOUGH), "an estimate where draws suffice, and only there"
+    assert table["gain_error"].notna().equals(table["gain"].notna()), "no gain without its paired error"
+    overlap = style.saved("overlap")[0]
+    assert set(overlap.query("one == other")["one"]) == {"farsi", "kannada", "speech"}, "two samples within each modality"
+    assert set(style.saved("probes")[0]["probe"]) == set(alignment.PROBES), "no claim rests on one probe"
+    assert {"kl_from_full", "kl_exchanged"} <= set(style.saved("departure")[0]), "what is removed stands beside an exchange"
+
+
+def test_two_notebooks_give_one_answer_to_why_farsi_is_dear():
+    text = {name: (ROOT / "notebooks" / f"{name}.ipynb").read_text() for name in ("01_explore_data", "09_claims")}
+    assert (
+        all("hickness does not explain why a" in each for each in text.values()) and "half of it" not in text["01_explore_data"]
+    )

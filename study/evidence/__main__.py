@@ -37,7 +37,7 @@ TABLES: dict[str, tuple[Function, str]] = {  # what makes each, and which parame
     "coherence": (classifiers.coherence_table, "run split z"),
     "audibility": (audibility.audibility_table, "run split"),
     "calibration": (labels.calibration_table, "run split"),
-    "likelihood": (likelihood.likelihood_table, "run split draws triplets=60"),
+    "likelihood": (likelihood.likelihood_table, "run split draws steps triplets=60"),
     "classifiers": (labels.label_baselines, "split"),
     "overlap": (alignment.overlap_table, "run split"),
     "probes": (alignment.probe_table, "run split every=8"),

@@ -65,15 +65,13 @@ def proposal(model: MVAE, x: dict[str, Tensor], generator: torch.Generator, step
         q = gaussian(model.posterior(x))
     found = climb(model, x, (q.mean, torch.diag_embed(q.stddev)), steps, generator)
     for _ in range(rounds):
-        draws = [
-            found[0] + torch.einsum("nij,nj->ni", found[1], torch.randn(q.mean.shape, generator=generator)) for _ in range(4)
-        ]
+        draws = found[0] + torch.einsum("nij,knj->kni", found[1], torch.randn(2, *q.mean.shape, generator=generator))
         values, axes = torch.linalg.eigh(torch.stack([precision(model, x, z) for z in draws]).mean(0))
         found = climb(model, x, (found[0], axes * values.clamp(min=1).rsqrt()[:, None]), steps, generator)
     return found
 
 
-def likelihood_table(model: MVAE, pairs: Pairs, draws: int = 2000) -> pd.DataFrame:
+def likelihood_table(model: MVAE, pairs: Pairs, draws: int = 2000, steps: int = 200) -> pd.DataFrame:
     """Importance-weighted log p(target | given), in nats, of each target and combination without it (given "": log p(target)).
 
     log p(target | given) = log p(target, given) - log p(given). gain: what it is more than log p(target), tuple by tuple. Each a
@@ -86,17 +84,17 @@ def likelihood_table(model: MVAE, pairs: Pairs, draws: int = 2000) -> pd.DataFra
     log, ess, rows = {"": torch.zeros(len(pairs))}, {"": math.inf}, []
     for subset in powerset(len(model.names)):
         some, name = {model.names[i]: x[model.names[i]] for i in subset}, subset_name(subset)
-        log[name], size = metrics.log_likelihood(partial(log_p, model, some), *proposal(model, some, generator), draws, generator)
+        q = proposal(model, some, generator, steps)
+        log[name], size = metrics.log_likelihood(partial(log_p, model, some), *q, draws, generator)
         ess[name] = float(size.median())
     for target, name in enumerate(model.names):
         alone = subset_name((target,))
         for given in ("", *(subset_name(subset) for subset in powerset(len(model.names)) if target not in subset)):
             both = ",".join(sorted(filter(None, (*given.split(","), alone))))
-            conditional = log[both] - log[given]
-            row = {"target": name, "given": given, "draws": draws, "triplets": len(pairs), "ess": min(ess[both], ess[given])}
-            gain, least = conditional - log[alone], min(row["ess"], ess[alone])
-            for column, value, size in (("log_p", conditional, row["ess"]), ("gain", gain, least)):
+            value, least = log[both] - log[given], min(ess[both], ess[given])
+            row = {"target": name, "given": given, "draws": draws, "triplets": len(pairs), "ess": least}
+            for column, part, size in (("log_p", value, least), ("gain", value - log[alone], min(least, ess[alone]))):
                 known = 1.0 if size >= ENOUGH else math.nan
-                row |= {column: known * float(value.mean()), f"{column}_error": known * float(value.std() / len(pairs) ** 0.5)}
+                row |= {column: known * float(part.mean()), f"{column}_error": known * float(part.std() / len(pairs) ** 0.5)}
             rows.append(row)
     return pd.DataFrame(rows)
