@@ -44,7 +44,7 @@ SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table
     "disentanglement": (1, "marks", 2 * 14),
     "speakers": (1, "marks", 28),
     "added": (7, "marks", 36),
-    "likelihood": (3, "marks", 12),
+    "likelihood": (3, "marks", pd.read_csv(style.SAVED / "likelihood.csv")["gain"].count()),  # of some there is no estimate
     "missing": (4, "marks", 14 * 4 * with_means("missing")),
     "overlap": (1, "marks", (3 * 3 + 3 * 2) * with_means("overlap")),
     "probes": (3, "cells", 3 * 9),
