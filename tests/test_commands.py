@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import sys
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,7 @@ from small import run, triplets
 
 from mvae_lib import data, train
 from study.evidence import __main__ as shell
-from study.evidence import classifiers, labels
+from study.evidence import classifiers, labels, likelihood
 
 OF_A_RUN = [name for name, (_, options) in shell.TABLES.items() if options.startswith("run ")]
 
@@ -32,6 +32,7 @@ def small_data(monkeypatch):
         return dataclasses.replace(triplets(split), speech_names=named)
 
     monkeypatch.setattr(data, "load", load)
+    monkeypatch.setattr(likelihood, "proposal", partial(likelihood.proposal, rounds=0))
     monkeypatch.setattr(classifiers, "UPDATES", 5)
     monkeypatch.setattr(classifiers, "BATCH", 16)
 
