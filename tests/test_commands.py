@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import sys
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,7 @@ from small import run, triplets
 
 from mvae_lib import data, train
 from study.evidence import __main__ as shell
-from study.evidence import classifiers
+from study.evidence import classifiers, likelihood
 
 OF_A_RUN = [name for name, (_, options) in shell.TABLES.items() if options.startswith("run ")]
 
@@ -32,6 +32,7 @@ def small_data(monkeypatch):
         return dataclasses.replace(triplets(split), speech_names=named)
 
     monkeypatch.setattr(data, "load", load)
+    monkeypatch.setattr(likelihood, "proposal", partial(likelihood.proposal, rounds=0))
     monkeypatch.setattr(classifiers, "UPDATES", 5)
     monkeypatch.setattr(classifiers, "BATCH", 16)
 
@@ -47,7 +48,7 @@ def printed(arguments: list[str], monkeypatch, capsys) -> pd.DataFrame:
 
 @pytest.mark.parametrize("command", [*(name for name in OF_A_RUN if name != "audibility"), "seeds", "latents"])
 def test_it_prints_a_csv_with_its_command(command, folder, monkeypatch, capsys):
-    options = {"likelihood": ["--draws", "5", "--triplets", "20"], "probes": ["--every", "2"]}.get(command, [])
+    options = {"likelihood": ["--draws", "5", "--steps", "2", "--triplets", "20"], "probes": ["--every", "2"]}.get(command, [])
     assert len(printed([command, folder, *options], monkeypatch, capsys)) >= 3
 
 
@@ -62,7 +63,9 @@ def test_of_several_runs_it_is_one_table_with_their_seeds(folder, tmp_path, monk
 
 
 def test_options_reach_what_they_are_for(folder, monkeypatch, capsys):
-    table = printed(["likelihood", folder, "--draws", "2", "--triplets", "7", "--split", "val"], monkeypatch, capsys)
+    table = printed(
+        ["likelihood", folder, "--draws", "2", "--steps", "2", "--triplets", "7", "--split", "val"], monkeypatch, capsys
+    )
     assert set(table["triplets"]) == {7} and set(table["draws"]) == {2}
     one, again, other = (printed(["table", folder, "--seed", seed], monkeypatch, capsys) for seed in ("1", "1", "2"))
     assert one.equals(again) and not one["bce_farsi"].equals(other["bce_farsi"])

@@ -22,6 +22,13 @@ ALONE = {name for name in NAMES if FIGURES.get(name, {"needs": "notebook"}).get(
 pytestmark = pytest.mark.filterwarnings("ignore:The set_bad function:PendingDeprecationWarning")  # seaborn calls it
 
 RUNS = {name: pd.read_csv(style.SAVED / f"{name}.csv")["seed"].nunique() for name in SEEDED}
+
+
+def with_means(name: str) -> int:
+    """A mark for each seed and one for their mean."""
+    return 1 + pd.read_csv(style.SAVED / f"{name}.csv").get("seed", pd.Series(0)).nunique()
+
+
 SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table, a cell a number, a tile an image
     "class_balance": (12, "bars", 120),
     "grey_levels": (2, "bars", 2 + 256),
@@ -41,11 +48,11 @@ SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table
     "speakers": (1, "marks", 5 * 7 * (RUNS["speakers"] + 1)),
     "added": (4, "marks", 9 * (4 + 3 * 3)),
     "added_rebuilt": (9, "marks", 9 * 3 * 4),
-    "likelihood": (3, "marks", 12),
-    "missing": (4, "marks", 14 * 4),
-    "overlap": (1, "marks", 9),
-    "probes": (1, "cells", 9),
-    "departure": (3, "marks", 21),
+    "likelihood": (3, "marks", pd.read_csv(style.SAVED / "likelihood.csv")["gain"].count()),  # of some there is no estimate
+    "missing": (4, "marks", 14 * 4 * with_means("missing")),
+    "overlap": (1, "marks", (3 * 3 + 3 * 2) * with_means("overlap")),
+    "probes": (3, "cells", 3 * 9),
+    "departure": (1, "marks", 6 * 2 * with_means("departure")),
     "choice_rebuilt": (5, "marks", 5 * 4 * 3),
     "choice_beta": (5, "marks", 5 * 4 * 4),
     "search_importances": (1, "marks", 7),

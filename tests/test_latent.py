@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy
 from mvae_lib import MVAE, build, checkpoint, load, tables, train
 from mvae_lib.pairs import Pairs
 from mvae_lib.spec import ModelSpec, RunSpec
-from study.evidence import alignment, latent, missing, ship, sweeps
+from study.evidence import alignment, latent, likelihood, ship, sweeps
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_what_asks_for_variances_says_so_of_a_mixture(mixture):
         lambda: latent.walks(mixture, few, 0, {"this": 1}),
         lambda: alignment.single_posteriors(mixture, few),
         lambda: alignment.departure_table(mixture, few),
-        lambda: missing.likelihood_table(mixture, few, draws=2),
+        lambda: likelihood.likelihood_table(mixture, few, draws=2),
         lambda: sweeps.sweep_table(mixture, few, {}),
     ):
         with pytest.raises(ValueError, match="takes a Gaussian posterior.* it is a Mixture"):

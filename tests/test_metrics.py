@@ -73,32 +73,25 @@ def test_log_likelihood_on_a_linear_gaussian_model():
     w, sd, x = torch.randn(3, 2), 0.5, torch.randn(40, 3)
     exact = MultivariateNormal(torch.zeros(3), w @ w.T + sd**2 * torch.eye(3)).log_prob(x)
     covariance = torch.linalg.inv(torch.eye(2) + w.T @ w / sd**2)
-    rotation = torch.linalg.eigh(covariance)  # in these axes the posterior is diagonal, as our proposals are
-    w = w @ rotation.eigenvectors
-    mean = x @ w * rotation.eigenvalues / sd**2
-    posterior = gaussian(mean, rotation.eigenvalues.sqrt().expand_as(mean))
+    mean, root = x @ w @ covariance / sd**2, torch.linalg.cholesky(covariance).expand(40, 2, 2)
+    prior = torch.zeros(40, 2), torch.eye(2).expand(40, 2, 2)
 
     def log_p_of(z):
         return Normal(z @ w.T, sd).log_prob(x).sum(-1)
 
-    torch.testing.assert_close(metrics.log_likelihood(log_p_of, posterior, 1, seeded()), exact, atol=1e-4, rtol=1e-4)
-    prior = gaussian(torch.zeros_like(mean), torch.ones_like(mean))
-    few, many = (metrics.log_likelihood(log_p_of, prior, k, seeded()).mean() for k in (1, 1000))
-    assert few < many < exact.mean() + 0.05 and exact.mean() - many < 0.2
-    narrow = gaussian(mean + 1, 0.1 * posterior.stddev)
-    assert (metrics.log_likelihood(log_p_of, narrow, 100, seeded()) < exact).all()
-    halves = [metrics.log_likelihood(log_p_of, prior, 60, seeded(), chunk=c) for c in (7, 60)]
-    torch.testing.assert_close(*halves), "the chunk does not matter"
-    given = log_p_of_first(w, sd, x)
-    both_given = metrics.log_likelihood(log_p_of, posterior, 1, seeded()) - metrics.log_likelihood(*given, 20_000, seeded())
-    first = MultivariateNormal(torch.zeros(1), (w @ w.T + sd**2 * torch.eye(3))[:1, :1])
-    torch.testing.assert_close(both_given, exact - first.log_prob(x[:, :1]), atol=0.1, rtol=0.02)
+    def estimate(q, draws, chunk=50):
+        return metrics.log_likelihood(log_p_of, *q, draws, seeded(), chunk)
 
-
-def log_p_of_first(w, sd, x):
-    """Likelihood and proposal of the first coordinate alone: p(others | first) = p(all) / p(first)."""
-    prior = gaussian(torch.zeros(len(x), 2), torch.ones(len(x), 2))
-    return (lambda z: Normal(z @ w[:1].T, sd).log_prob(x[:, :1]).sum(-1)), prior
+    log_p, size = estimate((mean, root), 7)
+    torch.testing.assert_close(log_p, exact, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(size, torch.full((40,), 7.0), atol=1e-3, rtol=0), "every draw counts"
+    few, (many, size) = estimate(prior, 1)[0].mean(), estimate(prior, 1000)
+    assert few < many.mean() < exact.mean() + 0.05 and exact.mean() - many.mean() < 0.2
+    assert (size >= 1).all() and size.median() < 200, "of the prior's draws few count"
+    log_p, size = estimate((mean + 1, 0.1 * root), 100)
+    assert (log_p < exact).all() and size.median() < 15
+    for halves in zip(estimate(prior, 60, 7), estimate(prior, 60, 60), strict=True):
+        torch.testing.assert_close(*halves), "the chunk does not matter"
 
 
 def test_calibration_error():

@@ -95,13 +95,15 @@ def bars(cell: Cell, x: str = "", dodge: bool = True, count: str = "") -> None:
 
 
 def heat(cell: Cell, index: str, columns: str, written: str = "{:.1%}", least: float = -np.inf, **scale: Any) -> None:
-    """A number and a colour for each pair of `index` (down) and `columns` (across).
+    """A number and a colour for each pair of `index` (down) and `columns` (across): of several rows, mean and ± sd.
 
     `least`: smaller numbers are not written. `scale`: as `seaborn.heatmap` takes it.
     """
-    table = cell.rows.pivot_table(index=index, columns=columns, values=cell.value, sort=False)
+    by: dict[str, Any] = {"index": index, "columns": columns, "values": cell.value, "sort": False}
+    table, sd = (cell.rows.pivot_table(aggfunc=how, **by) for how in ("mean", "std"))
     table, places = table.reindex(list(style.words(table.index))), style.words(table.columns)
     text = table.map(lambda number: written.format(number) if number >= least else "")
+    text += sd.reindex_like(table).map(lambda number: f"\n± {written.format(number)}", na_action="ignore").fillna("")
     scale = {"vmax": 1.0, "cmap": "cividis", "cbar": False, "annot_kws": {"fontsize": 8 if len(places) < 9 else 7}} | scale
     sns.heatmap(table, annot=text, fmt="", ax=cell.axis, **scale)
     cell.axis.set_xticks(np.arange(len(places)) + 0.5, list(places.values()), rotation=0)
