@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 import tyro
 
-from mvae_lib import checkpoint, data, metrics, tables
+from mvae_lib import checkpoint, command, data, metrics, tables
 from study.evidence import (
     alignment,
     audibility,
@@ -128,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -23,7 +23,7 @@ def validation_curve(seed: int = 0, epochs: int = len(AUTHORS)) -> pd.DataFrame:
     at the mean of its betas over 94 batches of 128, which it counts as if an epoch had 188. All given, nats a triplet.
     """
     pairs, held_out = (data.load(split, AS_RUN.data) for split in ("train", "val"))
-    spec, rows = replace(AS_RUN.train, seed=seed, patience=0, precision="bfloat16"), []
+    spec, rows = replace(AS_RUN.train, seed=seed, patience=0), []
     for epoch in range(1, epochs + 1):
         so_far = replace(AS_RUN, train=replace(spec, epochs=epoch))
         model, history = train.fit(so_far, pairs, held_out, RUNS / f"as_run-real-{seed}", bar=False)
