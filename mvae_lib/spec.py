@@ -8,31 +8,41 @@ a name means what ``NETWORKS``, ``FAMILIES``, ``FUSIONS`` and ``OBJECTIVES`` hol
 import math
 import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+Size = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+Weight = Annotated[float, msgspec.Meta(ge=0, le=1e30)]  # NaN is in no range
+RunName = Annotated[str, msgspec.Meta(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]  # it is the name of a folder
+Word = Annotated[str, msgspec.Meta(pattern=r"^(?!(kl|ce|accuracy|label|keys|values|items|pop|type|training)$)[^\W\d]\w*$")]
+
 
 class _Checked:
-    """Refuses, in one line, a value that a field's ``Literal`` does not list."""
+    """Refuses, in one line, a value that is not of its field's type or range; a list becomes the tuple that is meant."""
 
     def __post_init__(self) -> None:
-        for name, hint in typing.get_type_hints(type(self)).items():
-            allowed, got = typing.get_args(hint), getattr(self, name)
-            if typing.get_origin(hint) is Literal and got not in allowed:
-                raise ValueError(f"{type(self).__name__}.{name} is {got!r}; it takes one of {', '.join(map(repr, allowed))}.")
+        for name, hint in typing.get_type_hints(type(self), include_extras=True).items():
+            value = getattr(self, name)
+            try:
+                object.__setattr__(self, name, msgspec.convert(value, hint))
+            except msgspec.ValidationError as error:
+                allowed = ", ".join(map(repr, typing.get_args(hint))) if typing.get_origin(hint) is Literal else ""
+                wanted = f"it takes one of {allowed}" if allowed else str(error)[0].lower() + str(error)[1:].replace("`", "")
+                raise ValueError(f"{type(self).__name__}.{name} is {value!r:.80}; {wanted}.") from None
 
 
 @dataclass(frozen=True)
 class Modality(_Checked):
     """One view of a sample: its shape, its likelihood, the widths of its two networks."""
 
-    name: str
-    shape: tuple[int, ...]  # Shape of one sample; networks see it flattened
+    name: Word
+    shape: tuple[Size, ...]  # Shape of one sample; networks see it flattened
     likelihood: str  # "bernoulli": values in [0, 1], binary cross-entropy. "gaussian": any values, summed squared error.
-    encoder: tuple[int, ...] = (512, 512)  # Hidden widths from x to the heads
-    decoder: tuple[int, ...] = (512, 512)  # Hidden widths from z to x
-    weight: float = 1.0  # Coefficient of its reconstruction in the loss. For a Gaussian, 1 / (2 variance).
+    encoder: tuple[Size, ...] = (512, 512)  # Hidden widths from x to the heads
+    decoder: tuple[Size, ...] = (512, 512)  # Hidden widths from z to x
+    weight: Weight = 1.0  # Coefficient of its reconstruction in the loss. For a Gaussian, 1 / (2 variance).
 
     @property
     def features(self) -> int:
@@ -52,7 +62,7 @@ class DataRecipe(_Checked):
     """13 ratios mean/sd scaled to [0, 1] (as_run); 13 standardised means (as_written); 13 x 64 frames (hearable)."""
     left_out: str = ""
     """A speaker whom nothing is learnt from; the tests then hold all of this speaker's recordings and no other's."""
-    seed: int = 0  # Fixes the split and every pairing
+    seed: Count = 0  # Fixes the split and every pairing
 
 
 @dataclass(frozen=True)
@@ -60,9 +70,9 @@ class ModelSpec(_Checked):
     """The networks. Defaults are the report's own words; what it leaves unsaid is ours: see REPLICATION.md."""
 
     modalities: tuple[Modality, ...] = ()  # Empty: the networks are modules of one's own, which no spec can say
-    latent: int = 512
-    classes: int = 10  # 0: there are no labels, and no label decoder
-    label_decoder: tuple[int, ...] = ()  # Hidden widths from z to the class logits; empty: one linear layer
+    latent: Size = 512
+    classes: Annotated[int, msgspec.Meta(ge=0, le=65_536)] = 10  # 0: there are no labels, and no label decoder
+    label_decoder: tuple[Size, ...] = ()  # Hidden widths from z to the class logits; empty: one linear layer
     activation: Literal["swish", "mish", "relu"] = "swish"
     batch_norm: bool = False  # Batch norm before each activation: the report's "ReLU with batch norm" alternative
     zero_logvar: Literal["none", "weights", "all"] = "weights"
@@ -89,23 +99,23 @@ class TrainSpec(_Checked):
     objective: str = "powerset"
     rebuild: Literal["all", "given"] = "all"
     """What each subset must rebuild: every modality (what the report ran), or the given ones only (its formula)."""
-    beta: float = 1.0  # Weight of the KL term, once reached
-    label_weight: float = 1.0  # Weight of the label's cross-entropy; 0: labels are not learnt from
-    beta_epochs: int = 0  # Beta rises linearly from 0, step by step, over this many epochs; 0: constant from the start
-    epochs: int = 500  # At most
-    patience: int = 0  # Stop after this many epochs without a better validation objective; 0: never
-    min_delta: float = 0.1  # How much lower (nats per tuple, summed over subsets) counts as better
-    batch_size: int = 128
-    learning_rate: float = 1e-3
+    beta: Weight = 1.0  # Weight of the KL term, once reached
+    label_weight: Weight = 1.0  # Weight of the label's cross-entropy; 0: labels are not learnt from
+    beta_epochs: Count = 0  # Beta rises linearly from 0, step by step, over this many epochs; 0: constant from the start
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=2**40)] = 500  # At most
+    patience: Count = 0  # Stop after this many epochs without a better validation objective; 0: never
+    min_delta: Weight = 0.1  # How much lower (nats per tuple, summed over subsets) counts as better
+    batch_size: Annotated[int, msgspec.Meta(ge=1)] = 128
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1e30)] = 1e-3
     amsgrad: bool = False
     subsets: Literal["all", "sampled"] = "all"
     """All 2^N - 1, or a step's own choice, for many modalities: each alone, all together, and some between at random."""
-    random_subsets: int = 3  # How many between, when they are sampled
+    random_subsets: Count = 3  # How many between, when they are sampled
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """bfloat16: networks under autocast; product, KL and losses stay in float32. tf32: float32, with CUDA's coarser products."""
     compile: bool = False
     """Fuse a step's small operations (torch.compile; one CUDA graph a step): half a minute to begin with, then faster."""
-    seed: int = 0  # Fixes the initial weights, the noise and the batch order
+    seed: Count = 0  # Fixes the initial weights, the noise and the batch order
 
     def beta_at(self, step: int, steps_per_epoch: int) -> float:
         """Weight of the KL term at a step, counted from 0: linear from 0 over `beta_epochs`, then constant."""
@@ -113,13 +123,13 @@ class TrainSpec(_Checked):
 
 
 @dataclass(frozen=True)
-class RunSpec:
+class RunSpec(_Checked):
     """One run: what it is called, what it sees, what it is, how it is trained."""
 
     model: ModelSpec = field(default_factory=ModelSpec)
     data: DataRecipe = field(default_factory=DataRecipe)  # Of no meaning where the data are one's own
     train: TrainSpec = field(default_factory=TrainSpec)
-    name: str = "run"
+    name: RunName = "run"
 
     def to_json(self) -> str:
         return msgspec.json.format(msgspec.json.encode(self), indent=2).decode()

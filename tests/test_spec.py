@@ -31,6 +31,15 @@ def test_presets_are_what_the_report_and_its_notebooks_say():
 @pytest.mark.parametrize(
     ("made", "refusal"),
     [
+        ("TrainSpec(batch_size=0)", "TrainSpec.batch_size is 0; expected int >= 1."),
+        ("TrainSpec(epochs=0)", "TrainSpec.epochs is 0; expected int >= 1."),
+        ("TrainSpec(beta=-1.0)", "TrainSpec.beta is -1.0; expected float >= 0.0."),
+        ("TrainSpec(learning_rate=float('nan'))", "TrainSpec.learning_rate is nan; expected float > 0.0."),
+        ("TrainSpec(min_delta=float('inf'))", "TrainSpec.min_delta is inf; expected float <= 1e+30."),
+        ("TrainSpec(seed=99999999999999999999)", "TrainSpec.seed is 99999999999999999999; expected int <= 1099511627776."),
+        ("ModelSpec(latent=200_000)", "ModelSpec.latent is 200000; expected int <= 65536."),
+        ("Modality('a', 5, 'gaussian')", "Modality.shape is 5; expected array, got int."),
+        ("Modality('a', (0,), 'gaussian')", "Modality.shape is (0,); expected int >= 1 - at $[0]."),
         ("DataRecipe(split='random')", "DataRecipe.split is 'random'; it takes one of 'as_run', 'as_written', 'by_writer'."),
         (
             "ModelSpec((Modality('a', (2,), 'gaussian'),) * 2)",
@@ -65,6 +74,22 @@ def test_refuses_json_of_another_form(change, match):
     with pytest.raises(ValueError, match=match) as error:
         RunSpec.from_json(json.dumps(raw))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../evil", "..", ".hidden", "a\\b", "a\nb"])
+def test_a_run_s_name_is_a_folder_s(name):
+    with pytest.raises(ValueError, match="RunSpec.name is"):
+        RunSpec(name=name)
+
+
+@pytest.mark.parametrize("name", ["", "left.eye", "kl", "7up", "a b", "keys"])
+def test_a_modality_s_name_is_a_word_that_nothing_else_has(name):
+    with pytest.raises(ValueError, match="Modality.name is"):
+        Modality(name, (2,), "gaussian")
+
+
+def test_a_list_becomes_the_tuple_that_is_meant():
+    assert Modality("a", [2, 3], "gaussian", encoder=[8]) == Modality("a", (2, 3), "gaussian", encoder=(8,))  # type: ignore[arg-type]
 
 
 def test_a_field_that_was_not_yet_has_its_default():
