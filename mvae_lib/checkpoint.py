@@ -5,14 +5,19 @@ A run folder holds ``spec.json`` (how it was made), ``card.json`` (what it saw: 
 A shipped run is three files in ``data/pretrained``: float16 weights, a JSON with the spec and the card, and the history.
 """
 
+import fcntl
+import hashlib
 import json
+import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 
@@ -43,38 +48,79 @@ def describe_data(pairs: Pairs) -> dict[str, Any]:
     return {"source": pairs.source, "provenance": provenance, **lists}
 
 
-def begin(folder: Path, run: RunSpec, card: dict[str, Any]) -> None:
-    """Open a run folder: new, or one of the same spec (but for epochs and patience) to go on with; ValueError for another run."""
-    path = folder / "spec.json"
-    if path.exists():
-        old = RunSpec.from_json(path.read_text())
-        old = replace(old, train=replace(old.train, epochs=run.train.epochs, patience=run.train.patience))
-        was, now = asdict(old), asdict(run)
-        parts = [f"{part}.{key}" for part in ("data", "model", "train") for key in now[part] if now[part][key] != was[part][key]]
-        if old != run:
+@contextmanager
+def opened(folder: Path, model: MVAE) -> Iterator[None]:
+    """A run folder to work in, for one process at a time: new, or one of the same spec (but for its limits) and the same data.
+
+    What a killed process left half written is swept; a spec whose first epoch was never reached is replaced.
+    ValueError for another run, for other data, for a folder that holds other things, and for one that another process works in.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / "spec.json").exists() and not (folder / "lock").exists():
+        raise ValueError(f"{folder} holds other things than a run; choose another name, or an empty folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it goes when its process does, however that ends
+        except BlockingIOError:
+            lock.seek(0)
             raise ValueError(
-                f"{folder} holds another run (it differs in {', '.join(parts) or 'name'}); "
-                "choose another name or seed, or delete the folder."
-            )
-        if json.loads((folder / "card.json").read_text())["source"] != card["source"]:
-            raise ValueError(f"{folder} was trained on other data than {card['source']}; delete the folder to start again.")
-    write(folder / "card.json", lambda part: part.write_text(json.dumps(card)))
-    write(path, lambda part: part.write_text(run.to_json()))
+                f"{folder} is in use by process {lock.read()}; wait for it, or choose another name or seed."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        for left in (*folder.glob(".*.part"), *folder.glob(".*.tmp")):
+            left.unlink(missing_ok=True)
+        if (folder / "state.safetensors").exists():
+            _check_same(folder, model)
+        write(folder / "card.json", lambda part: part.write_text(json.dumps(model.card)))
+        write(folder / "spec.json", lambda part: part.write_text(model.spec.to_json()))
+        yield
+
+
+LIMITS = ("epochs", "patience", "learning_rate")  # What may be another when a run goes on
+
+
+def _check_same(folder: Path, model: MVAE) -> None:
+    old, run = read_spec(folder / "spec.json"), model.spec
+    old = replace(old, train=replace(old.train, **{name: getattr(run.train, name) for name in LIMITS}))
+    was, now = asdict(old), asdict(run)
+    parts = [f"{part}.{key}" for part in ("data", "model", "train") for key in now[part] if now[part][key] != was[part][key]]
+    if old != run:
+        differs = ", ".join(parts) or "name"
+        raise ValueError(
+            f"{folder} holds another run (it differs in {differs}); choose another name or seed, or delete the folder."
+        )
+    card = read_json(folder / "card.json")
+    if any(card.get(key) != model.card[key] for key in ("source", "global_means")):
+        raise ValueError(f"{folder} was trained on other data than these ({model.card['source']}); choose another name.")
 
 
 def save(folder: Path, model: MVAE, optimizer: Optimizer, rows: Any) -> None:
     """Keep a run as it stands, with its history's rows. They go first: `resume` drops those that the state has not reached."""
-    metadata = {"epochs": str(model.epochs), "beta": repr(model.beta)}
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     slots = {
         f"optimizer.{index}.{slot}": torch.as_tensor(value)
         for index, state in optimizer.state_dict()["state"].items()
         for slot, value in state.items()
     }
-    state = {f"model.{name}": tensor for name, tensor in weights.items()} | slots
+    state = {f"model.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()} | slots
     write(folder / "history.csv", lambda part: rows.to_csv(part, index=False))
-    write(folder / "state.safetensors", lambda part: save_file(state, part, metadata))
-    write(folder / "weights.safetensors", lambda part: save_file(weights, part, metadata))
+    write(folder / "state.safetensors", lambda part: save_file(state, part, _metadata(model)))
+    save_weights(folder, model)
+
+
+def save_weights(folder: Path, model: MVAE) -> None:
+    """The weights alone, where the folder has not those of this epoch yet."""
+    path, weights = folder / "weights.safetensors", {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    if not path.exists() or read_metadata(path) != _metadata(model):
+        write(path, lambda part: save_file(weights, part, _metadata(model)))
+
+
+def _metadata(model: MVAE) -> dict[str, str]:
+    """Which run the tensors are of, and how far it has come."""
+    train = replace(model.spec.train, epochs=1, patience=0, learning_rate=1.0)
+    run = replace(model.spec, train=train)
+    return {"epochs": str(model.epochs), "beta": repr(model.beta), "run": hashlib.sha256(run.to_json().encode()).hexdigest()[:16]}
 
 
 def resume(folder: Path, model: MVAE, optimizer: Optimizer) -> Any:
@@ -84,7 +130,9 @@ def resume(folder: Path, model: MVAE, optimizer: Optimizer) -> Any:
     path = folder / "state.safetensors"
     if not path.exists():
         return pd.DataFrame()
-    tensors = load_file(path, device=str(model.device))
+    known, tensors = read_metadata(path).get("run"), load_file(path, device=str(model.device))
+    if known not in (None, _metadata(model)["run"]):
+        raise ValueError(f"{path} is of another run than {folder / 'spec.json'}; put its own back, or delete the folder.")
     _restore(model, {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}, path)
     slots: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
@@ -92,8 +140,13 @@ def resume(folder: Path, model: MVAE, optimizer: Optimizer) -> Any:
             _, index, slot = name.split(".")
             slots.setdefault(int(index), {})[slot] = tensor
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-    rows = pd.read_csv(folder / "history.csv")
-    return rows[rows["epoch"] <= model.epochs]
+    rows = history(folder)
+    rows = rows[rows["epoch"] <= model.epochs]
+    if rows["epoch"].unique().tolist() != list(range(1, model.epochs + 1)):
+        raise ValueError(
+            f"{folder / 'history.csv'} has not all of the {model.epochs} epochs; put it back whole, or delete the folder."
+        )
+    return rows
 
 
 def load(name: str | Path, model: MVAE | None = None) -> MVAE:
@@ -106,11 +159,10 @@ def load(name: str | Path, model: MVAE | None = None) -> MVAE:
     """
     folder, shipped = Path(name), PRETRAINED / f"{name}.json"
     if shipped.exists():
-        card = json.loads(shipped.read_text())
+        card = read_json(shipped)
         run, weights = RunSpec.from_json(json.dumps(card.pop("spec"))), shipped.with_suffix(".safetensors")
     elif (folder / "weights.safetensors").exists():
-        run = RunSpec.from_json((folder / "spec.json").read_text())
-        card, weights = json.loads((folder / "card.json").read_text()), folder / "weights.safetensors"
+        run, card, weights = read_spec(folder / "spec.json"), read_json(folder / "card.json"), folder / "weights.safetensors"
     else:
         there = ", ".join(sorted(path.stem for path in PRETRAINED.glob("*.json"))) or f"none in {PRETRAINED}"
         raise FileNotFoundError(
@@ -119,6 +171,7 @@ def load(name: str | Path, model: MVAE | None = None) -> MVAE:
         )
     if model is None and not run.model.modalities:
         raise ValueError(f"The networks of {str(name)!r} are modules of one's own; give load a model of them to load into.")
+    read_metadata(weights)  # is it whole?
     model = model or build(run)
     model.spec, model.card = run, card
     _restore(model, {key: tensor.float() for key, tensor in load_file(weights).items()}, weights)
@@ -135,11 +188,38 @@ def history(name: str | Path) -> Any:
 
 def _restore(model: MVAE, weights: dict[str, torch.Tensor], path: Path) -> None:
     """Weights, and from the metadata of their file the beta reached and the epochs done."""
+    wanted, metadata = model.state_dict(), read_metadata(path)
+    wrong = sorted(wanted.keys() ^ weights.keys())
+    wrong += [name for name in wanted.keys() & weights.keys() if wanted[name].shape != weights[name].shape]
+    if wrong or not {"epochs", "beta"} <= metadata.keys():
+        fault = f"{len(wrong)} tensors are others, {wrong[0]} first" if wrong else "its metadata have no epochs and beta"
+        raise ValueError(f"{path} does not hold this model's weights: {fault}. Was it made with another spec?")
     model.load_state_dict(weights)
-    metadata = read_metadata(path)
     model.beta, model.epochs = float(metadata["beta"]), int(metadata["epochs"])
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """ValueError, with the path, for what is no JSON object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is broken ({error}); put a whole copy back.") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}, no JSON object; put a whole copy back.")
+    return content
+
+
+def read_spec(path: Path) -> RunSpec:
+    """ValueError, with the path, for what is no spec."""
+    try:
+        return RunSpec.from_json(json.dumps(read_json(path)))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
 def read_metadata(path: Path) -> dict[str, str]:
-    with safe_open(path, framework="pt") as file:
-        return file.metadata()
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is broken ({str(error):.80}); put a whole copy back, or delete its folder.") from None

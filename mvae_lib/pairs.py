@@ -84,12 +84,12 @@ class Pairs:
         rows = self.rows[index]  # [N, M] -> [B, M]
         x = {name: pool[rows[:, m]] for m, (name, pool) in enumerate(self.pools.items())}  # [n, ...] -> [B, ...]
         labels = rows.new_full(rows.shape[:1], UNLABELLED) if self.labels is None else self.labels[index]
-        return {name: v.float().div_(255) if v.dtype == torch.uint8 else v for name, v in x.items()}, labels
+        return {name: v.float().div_(255) if v.dtype == torch.uint8 else v.float() for name, v in x.items()}, labels
 
     def seen(self, index: Index) -> Bool[Tensor, "M B"]:
         """Which modalities some tuples have."""
         columns = zip(self.pools, self.rows[index].T, strict=True)
-        return torch.stack([self._there(name)[rows] for name, rows in columns])
+        return torch.stack([self.there(name)[rows] for name, rows in columns])
 
     def order(self, batch_size: int, seed: int | None) -> tuple[Tensor, ...]:
         """The numbers of all tuples, in batches ``[B]``; shuffled as a function of the seed, or in order if None."""
@@ -106,16 +106,16 @@ class Pairs:
         means, overall = {}, self.global_means()
         for m, (name, pool) in enumerate(self.pools.items() if self.classes else ()):
             rows = torch.arange(len(pool), device=pool.device) if self.pool_labels else self.rows[:, m]
-            there, labels = self._there(name)[rows], self.pool_labels.get(name, self.labels)
+            there, labels = self.there(name)[rows], self.pool_labels.get(name, self.labels)
             of = [rows[there & (labels == label)] for label in range(self.classes)]
             means[name] = torch.stack([_mean(pool[each]) if len(each) else overall[name] for each in of])
         return means
 
     def global_means(self) -> dict[str, Tensor]:
         """By modality, the mean sample: ``[*shape]`` in `gather`'s units."""
-        return {name: _mean(pool[self._there(name)]) for name, pool in self.pools.items()}
+        return {name: _mean(pool[self.there(name)]) for name, pool in self.pools.items()}
 
-    def _there(self, name: str) -> Bool[Tensor, "n"]:
+    def there(self, name: str) -> Bool[Tensor, "n"]:
         """Which rows of a pool are there."""
         return self.present.get(name, torch.ones(len(self.pools[name]), dtype=torch.bool, device=self.rows.device))
 

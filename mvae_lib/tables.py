@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from mvae_lib import metrics
+from mvae_lib.checks import check_match
 from mvae_lib.fusion import noise_source
 from mvae_lib.likelihoods import Bernoulli
 from mvae_lib.model import MVAE, Plan
@@ -34,18 +35,6 @@ def members(names: tuple[str, ...], given: str) -> tuple[str, ...]:
     return tuple(names[i] for i in parse_subset(given))
 
 
-def check_match(model: MVAE, pairs: Pairs) -> None:
-    """ValueError unless the pairs have the model's modalities, and are of its own recipe and source."""
-    if pairs.names != model.names:
-        raise ValueError(f"These pairs are of {', '.join(pairs.names)}; this model takes {', '.join(model.names)}.")
-    if pairs.recipe is not None and pairs.recipe != model.spec.data:
-        raise ValueError(
-            f"These pairs are of {pairs.recipe}; this model takes {model.spec.data}. Load them with recipe=model.spec.data."
-        )
-    if pairs.source != model.card.get("source", pairs.source):
-        raise ValueError(f"These pairs are {pairs.source}; this model was trained on {model.card['source']}.")
-
-
 @torch.no_grad()
 def combination_table(
     model: MVAE, pairs: Pairs, z: Literal["sample", "mean"] = "sample", seed: int = 0, batch_size: int = 1000
@@ -61,8 +50,8 @@ def combination_table(
     Raises: ValueError for pairs of another recipe, or source, than the model's, or for none.
     """
     check_match(model, pairs)
-    if z not in ("sample", "mean") or not len(pairs):
-        raise ValueError(f"z is {z!r}, with {len(pairs)} tuples; it takes 'sample' or 'mean', and one tuple or more.")
+    if z not in ("sample", "mean"):
+        raise ValueError(f"z is {z!r}; it takes 'sample' or 'mean'.")
     device, subsets, averages = model.device, powerset(len(model.names)), Averages()
     plan = Plan.of(subsets, len(model.names), "all", device)  # rebuild all, whatever the run trained for
     draw, latent, pairs = noise_source(seed, device), model.latent_size(pairs.gather([0])[0]), pairs.to(device)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch.optim import Adam, Optimizer
 from tqdm.auto import tqdm
 
 from mvae_lib import checkpoint, data
+from mvae_lib.checks import check_match, check_training, not_finite
 from mvae_lib.engine import compiled, processes
 from mvae_lib.fusion import Noise, noise_source
 from mvae_lib.model import MVAE, Pass, Plan, build
@@ -52,28 +54,40 @@ def fit(
         objective: a function of one's own; by default the one that ``train.objective`` names.
     Returns: the model, in eval mode, and the history: a row an epoch, split and subset, with the results table's columns and
         ``objective``, what was optimised, one number an epoch and split.
-    Raises: ValueError where the folder holds another run, or the spec cannot run on these pairs, this device or so many
-        processes; FloatingPointError where the objective is no longer finite (the folder holds an epoch before).
+    Raises: ValueError where the folder holds another run or is in use, or the spec cannot run on these pairs, or here;
+        FloatingPointError where a term or a weight is no longer finite; KeyboardInterrupt when stopped. The latter two say which
+        epoch the folder holds.
     """
     rank, world = processes()
     model, optimizer = untrained(run, device)
     spec = model.spec.train
     if objective is not None:  # a run must not go on with another objective
         model.spec = replace(model.spec, train=replace(spec, objective=f"{objective.__module__}.{objective.__qualname__}"))
-    _check(model, pairs, watch is not None, device, world)
+    for each in (pairs, watch):
+        if each is not None:
+            check_match(model, each)
+    check_training(model, pairs, watch is not None, device, world)
     folder = folder or checkpoint.run_folder(model.spec.name, pairs.source, spec.seed)
     model.card = checkpoint.describe_data(pairs)
-    if rank == 0:
-        checkpoint.begin(folder, model.spec, model.card)
-    if world > 1:
-        dist.barrier()
-    history = checkpoint.resume(folder, model, optimizer)
-    kept = model.epochs
-    step = fast_step(model, optimizer, objective)
-    pairs, watch = pairs.to(device), watch.to(device) if watch else None
-    steps = -(-len(pairs) // spec.batch_size)
-    whole, quiet = spec.epochs * steps, not bar or rank > 0
-    progress = tqdm(total=whole, initial=kept * steps, desc=model.spec.name, unit="step", disable=quiet)
+    with checkpoint.opened(folder, model) if rank == 0 else nullcontext():
+        if world > 1:
+            dist.barrier()
+        history = checkpoint.resume(folder, model, optimizer)
+        history = _epochs(model, optimizer, pairs.to(device), watch and watch.to(device), folder, history, objective, bar)
+        if rank == 0:
+            checkpoint.save_weights(folder, model)  # also where the run before was killed between its state and its weights
+    return model.eval(), history
+
+
+def _epochs(
+    model: MVAE, optimizer: Optimizer, pairs: Pairs, watch: Pairs | None, folder: Path, history: pd.DataFrame,
+    objective: Objective | None, bar: bool,
+) -> pd.DataFrame:  # fmt: skip
+    """The loop of `fit`: train, measure, save, epoch by epoch, to the spec's end; the whole history."""
+    spec, rank, kept = model.spec.train, processes()[0], model.epochs
+    step, steps = fast_step(model, optimizer, objective), -(-len(pairs) // spec.batch_size)
+    quiet = not bar or rank > 0
+    progress = tqdm(total=spec.epochs * steps, initial=kept * steps, desc=model.spec.name, unit="step", disable=quiet)
     products, kept_at = torch.get_float32_matmul_precision(), time.monotonic()
     torch.set_float32_matmul_precision("high" if spec.precision == "tf32" else products)
     try:
@@ -84,21 +98,19 @@ def fit(
             progress.set_postfix(epoch=epoch, beta=f"{model.beta:.3f}", objective=f"{rows['objective'].iloc[0]:.1f}")
             if watch is not None:
                 rows = pd.concat([rows, measure_epoch(model, watch, epoch, objective)])
-            if bool(rows["kl"].isna().any()):
-                raise FloatingPointError(
-                    f"epoch {epoch}: the objective is not finite; {folder} holds epoch {kept}. Lower the learning rate."
-                )
             history, model.epochs = pd.concat([history, rows], ignore_index=True), epoch
             ends = epoch == spec.epochs or stopped(history, spec)
             if rank == 0 and (ends or time.monotonic() - kept_at > SAVE_EVERY):
                 checkpoint.save(folder, model, optimizer, history)
                 kept, kept_at = epoch, time.monotonic()
     except KeyboardInterrupt:
-        progress.write(f"Stopped. {folder} holds epoch {kept}; the same command goes on from there.")
+        raise KeyboardInterrupt(f"{folder} holds epoch {kept}; the same command goes on from there.") from None
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{error} {folder} holds epoch {kept}; it goes on with another learning_rate.") from None
     finally:
         torch.set_float32_matmul_precision(products)
         progress.close()
-    return model.eval(), history
+    return history
 
 
 def train_epoch(
@@ -111,9 +123,15 @@ def train_epoch(
     model.beta = betas[-1]
     model.train()
     batches = _batches(model, pairs, epoch, spec.batch_size, shuffled=True)
+    steps_done, names = [], ()
     for (share, x, y, seen, noise, plan), beta in zip(batches, torch.tensor(betas, device=model.device), strict=True):
-        averages.add(*step(share, x, y, seen, noise, plan, beta), samples=len(y))
+        loss, means, count = step(share, x, y, seen, noise, plan, beta)
+        averages.add(loss, means, count, samples=len(y))
+        names = tuple(means)
+        steps_done.append(torch.stack([loss.expand_as(count[0]), *means.values(), *count]))  # [1 + 2 T, S]
         after_step()
+    if plan and (fault := not_finite(model, torch.stack(steps_done), names, plan)):
+        raise FloatingPointError(f"Epoch {epoch}, {fault}. Lower learning_rate ({spec.learning_rate:g}).")
     return _rows(model, pairs, epoch, averages, plan, start)
 
 
@@ -178,26 +196,6 @@ def _objective(model: MVAE, own: Objective | None) -> Objective:
         known = ", ".join(map(repr, OBJECTIVES))
         raise ValueError(f"TrainSpec.objective is {model.spec.train.objective!r}; it takes one of {known}, or give fit yours.")
     return own or OBJECTIVES[model.spec.train.objective]
-
-
-def _check(model: MVAE, pairs: Pairs, watched: bool, device: str, world: int) -> None:
-    """Refuse, in one line, what this model cannot learn from, or not here."""
-    spec, last = model.spec.train, len(pairs) % model.spec.train.batch_size or model.spec.train.batch_size
-    batch_norm = any(isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in model.modules())
-    fault = ""
-    if pairs.names != model.names:
-        fault = f"The pairs are of {', '.join(pairs.names)}, the model of {', '.join(model.names)}; give the same, in one order."
-    elif spec.patience and not watched:
-        fault = f"TrainSpec.patience is {spec.patience}, but there is nothing to watch; give `watch`, or patience 0."
-    elif spec.precision == "tf32" and not device.startswith("cuda"):
-        fault = f"TrainSpec.precision is 'tf32' on {device}; that needs CUDA. Take 'float32' or 'bfloat16'."
-    elif pairs.present and batch_norm:
-        fault = "Batch norm would mix in the zeros that stand for missing samples; take no batch norm, or complete pairs."
-    elif world > 1 and (batch_norm or min(last, spec.batch_size) < world):
-        fault = f"{world} processes cannot share batches of {spec.batch_size} (the last: {last}), batch norm {batch_norm}; "
-        fault += "take fewer than tuples in a batch, and no batch norm."
-    if fault:
-        raise ValueError(fault)
 
 
 def _batches(model: MVAE, pairs: Pairs, epoch: int, size: int, shuffled: bool) -> Iterator[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
-    "storage spec presets subsets engine fusion likelihoods networks model objectives pairs metrics checkpoint tables "
+    "storage spec presets subsets engine fusion likelihoods networks model objectives pairs metrics checks checkpoint tables "
     "data.sources data.digits data.speech data.standin data.arrays data.splits data train"
 ).split()
 """The library in the order in which data flow: a module imports only those before it."""
