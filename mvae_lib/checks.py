@@ -1,9 +1,12 @@
 """What a model can take: one check before it learns or is measured, and one line for each fault."""
 
+import warnings
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mvae_lib.engine import bfloat16_gain
 from mvae_lib.model import MVAE, Plan
 from mvae_lib.pairs import Pairs
 from mvae_lib.subsets import subset_name
@@ -45,12 +48,15 @@ def check_match(model: MVAE, pairs: Pairs) -> None:
         raise ValueError(fault)
 
 
-def check_training(model: MVAE, pairs: Pairs, watched: bool, device: str, world: int) -> None:
+def check_training(model: MVAE, pairs: Pairs, watch: Pairs | None, device: str, world: int) -> None:
     """ValueError, in one line, for what this model cannot learn from, or not here (`world`: so many processes)."""
+    for each in (pairs, watch):
+        if each is not None:
+            check_match(model, each)
     spec, last = model.spec.train, len(pairs) % model.spec.train.batch_size or model.spec.train.batch_size
     batch_norm = any(isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in model.modules())
     fault = ""
-    if spec.patience and not watched:
+    if spec.patience and watch is None:
         fault = f"TrainSpec.patience is {spec.patience}, but there is nothing to watch; give `watch`, or patience 0."
     elif spec.precision == "tf32" and not device.startswith("cuda"):
         fault = f"TrainSpec.precision is 'tf32' on {device}; that needs CUDA. Take 'float32' or 'bfloat16'."
@@ -65,6 +71,9 @@ def check_training(model: MVAE, pairs: Pairs, watched: bool, device: str, world:
         fault += "take fewer than tuples in a batch, and no batch norm."
     if fault:
         raise ValueError(fault)
+    if spec.precision == "bfloat16" and device == "cpu" and bfloat16_gain() < 0.8:
+        slower = f"{1 / bfloat16_gain():.0f} times as long as in float32"
+        warnings.warn(f"In bfloat16 products take {slower} on this processor; precision 'auto' would take float32.", stacklevel=3)
 
 
 def not_finite(model: MVAE, steps: Float[Tensor, "K rows S"], names: tuple[str, ...], plan: Plan) -> str:

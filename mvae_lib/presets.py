@@ -37,7 +37,7 @@ SPOKEN = RunSpec(
     name="spoken",
     data=DataRecipe(split="by_writer", speech="frames"),
     model=ModelSpec((*_SMALL, Modality("speech", (13, 64), "gaussian", (512, 512), (512, 512), weight=100.0 / 64))),
-    train=TrainSpec(epochs=30, precision="bfloat16", compile=True),
+    train=TrainSpec(epochs=30, compile=True),
 )
 """Ours, to be heard: `as_written`'s networks on speech with its time axis, which has the weight that 13 values have there."""
 

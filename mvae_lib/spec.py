@@ -111,8 +111,9 @@ class TrainSpec(_Checked):
     subsets: Literal["all", "sampled"] = "all"
     """All 2^N - 1, or a step's own choice, for many modalities: each alone, all together, and some between at random."""
     random_subsets: Count = 3  # How many between, when they are sampled
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """bfloat16: networks under autocast; product, KL and losses stay in float32. tf32: float32, with CUDA's coarser products."""
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
+    """bfloat16: networks under autocast; product, KL and losses stay in float32. tf32: float32, with CUDA's coarser products.
+    auto: bfloat16 where this machine is faster with it, else float32; a run keeps what it began with, and says which."""
     compile: bool = False
     """Fuse a step's small operations (torch.compile; one CUDA graph a step): half a minute to begin with, then faster."""
     seed: Count = 0  # Fixes the initial weights, the noise and the batch order

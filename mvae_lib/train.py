@@ -18,9 +18,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Adam, Optimizer
 from tqdm.auto import tqdm
 
-from mvae_lib import checkpoint, data
-from mvae_lib.checks import check_match, check_training, not_finite
-from mvae_lib.engine import compiled, processes
+from mvae_lib import checkpoint, command, data
+from mvae_lib.checks import check_training, not_finite
+from mvae_lib.engine import compiled, fastest_precision, processes
 from mvae_lib.fusion import Noise, noise_source
 from mvae_lib.model import MVAE, Pass, Plan, build
 from mvae_lib.objectives import OBJECTIVES, Averages, Objective, columns, terms
@@ -59,15 +59,16 @@ def fit(
         epoch the folder holds.
     """
     rank, world = processes()
+    asked = (run if isinstance(run, RunSpec) else run.spec).train
+    folder = folder or checkpoint.run_folder(run.name if isinstance(run, RunSpec) else run.spec.name, pairs.source, asked.seed)
     model, optimizer = untrained(run, device)
+    if asked.precision == "auto" and (folder / "state.safetensors").exists():  # maybe begun on another machine
+        began = checkpoint.read_spec(folder / "spec.json").train.precision
+        model.spec = replace(model.spec, train=replace(model.spec.train, precision=began))
     spec = model.spec.train
     if objective is not None:  # a run must not go on with another objective
         model.spec = replace(model.spec, train=replace(spec, objective=f"{objective.__module__}.{objective.__qualname__}"))
-    for each in (pairs, watch):
-        if each is not None:
-            check_match(model, each)
-    check_training(model, pairs, watch is not None, device, world)
-    folder = folder or checkpoint.run_folder(model.spec.name, pairs.source, spec.seed)
+    check_training(model, pairs, watch, device, world)
     model.card = checkpoint.describe_data(pairs)
     with checkpoint.opened(folder, model) if rank == 0 else nullcontext():
         if world > 1:
@@ -151,6 +152,8 @@ def untrained(run: RunSpec | MVAE, device: str = "cpu") -> tuple[MVAE, Optimizer
     with torch.random.fork_rng():
         torch.manual_seed(run.train.seed if isinstance(run, RunSpec) else 0)
         model = (build(run) if isinstance(run, RunSpec) else run).to(device)
+    if model.spec.train.precision == "auto":
+        model.spec = replace(model.spec, train=replace(model.spec.train, precision=fastest_precision(model.device)))
     spec, on_gpu = model.spec.train, model.device.type == "cuda"
     return model, Adam(model.parameters(), spec.learning_rate, amsgrad=spec.amsgrad, fused=True, capturable=on_gpu)
 
@@ -242,4 +245,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -17,8 +17,11 @@ MODEL = ModelSpec(
 )
 
 
+OPTIONS = {"epochs": 4, "batch_size": 16, "learning_rate": 1e-2, "precision": "float32"}
+
+
 def run(model: ModelSpec = MODEL, **train) -> RunSpec:
-    return RunSpec(name="small", model=model, train=TrainSpec(**{"epochs": 4, "batch_size": 16, "learning_rate": 1e-2, **train}))
+    return RunSpec(name="small", model=model, train=TrainSpec(**OPTIONS | train))
 
 
 def triplets(split: str = "train", n: int = 40) -> Triplets:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from small import run, triplets
 
-from mvae_lib import engine, train
+from mvae_lib import checkpoint, checks, engine, train
 from mvae_lib.networks import Mish
 from mvae_lib.presets import PRESETS
 
@@ -96,3 +96,23 @@ def test_tf32_asks_for_cuda(tmp_path):
 
 def test_the_presets_are_compiled():
     assert all(preset.train.compile for preset in PRESETS.values())
+
+
+def test_auto_is_what_is_fastest_here_and_a_run_keeps_it(tmp_path, monkeypatch):
+    for gain, precision in ((0.05, "float32"), (1.0, "float32"), (2.1, "bfloat16")):
+        monkeypatch.setattr(engine, "bfloat16_gain", lambda gain=gain: gain)
+        assert engine.fastest_precision(torch.device("cpu")) == precision
+        model, _ = train.fit(run(precision="auto", epochs=1), triplets(), None, tmp_path / precision, bar=False)
+        assert model.spec.train.precision == precision == checkpoint.load(tmp_path / precision).spec.train.precision
+    went_on, _ = train.fit(run(precision="auto", epochs=2), triplets(), None, tmp_path / "float32", bar=False)
+    assert went_on.spec.train.precision == "float32", "though here bfloat16 is said to be faster"
+
+
+def test_bfloat16_where_it_is_slow_warns_with_the_ratio(tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "bfloat16_gain", lambda: 1 / 21)
+    with pytest.warns(UserWarning, match="take 21 times as long as in float32 on this processor; precision 'auto'"):
+        train.fit(run(precision="bfloat16", epochs=1), triplets(), None, tmp_path / "run", bar=False)
+
+
+def test_the_gain_is_measured():
+    assert 0.01 < engine.bfloat16_gain() < 100

@@ -9,11 +9,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
     "storage spec presets subsets engine fusion likelihoods networks model objectives pairs metrics checks checkpoint tables "
-    "data.sources data.digits data.speech data.standin data.arrays data.splits data train"
+    "data.sources data.digits data.speech data.standin data.arrays data.splits data command train"
 ).split()
 """The library in the order in which data flow: a module imports only those before it."""
 PLACE = {f"mvae_lib.{name}": place for place, name in enumerate(ORDER)}
-LINES = {"mvae_lib": 2_620, "study": 3_170}  # as thin as it is today: it may shrink (DESIGN.md asks for 2,500 and 2,700)
+LINES = {"mvae_lib": 2_870, "study": 3_170}  # it may shrink (DESIGN.md asks for 2,500, 2,900 with the family; and 2,700)
 CODE = [path for package in LINES for path in sorted((ROOT / package).rglob("*.py"))]
 files = pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
 

@@ -3,13 +3,18 @@
 import logging
 import sys
 
-from mvae_lib.data import DataError, NoData, load, sources
+import tyro
+
+from mvae_lib import command
+from mvae_lib.data import NoData, load, sources
 from mvae_lib.data.speech import VIEWS
 from mvae_lib.spec import DataRecipe
 
-logging.basicConfig(format="%(message)s", stream=sys.stdout)
-sources.log.setLevel(logging.INFO)
-try:
+
+def main() -> None:
+    """Get the public files, or say why not; prepare the arrays of every speech view; say which data they are."""
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    sources.log.setLevel(logging.INFO)
     for source in sources.SOURCES.values() if sources.wanted() != "standin" else ():
         try:
             sources.find(source)
@@ -18,5 +23,7 @@ try:
     for view in VIEWS:
         train = load("train", DataRecipe(speech=view))  # type: ignore[arg-type]
         print(f"{len(train):,} training triplets, speech as {view!r}: {train.source}")
-except DataError as error:
-    sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    command.run(lambda: tyro.cli(main))

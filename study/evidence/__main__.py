@@ -11,7 +11,7 @@ from typing import Any, Literal, get_origin
 import pandas as pd
 import tyro
 
-from mvae_lib import checkpoint, data, tables
+from mvae_lib import checkpoint, command, data, tables
 from study.evidence import alignment, audibility, classifiers, disentangle, labels, missing, search, seeds, sweeps, variants
 from study.evidence.ship import ship
 
@@ -96,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -12,7 +12,7 @@ from mvae_lib.spec import RunSpec
 from mvae_lib.storage import RUNS
 
 # What is varied: the small networks, on the split by writers, two epochs; nothing of the test sets is ever looked at.
-_LEARNING = replace(AS_WRITTEN.train, epochs=2, precision="bfloat16", compile=False)
+_LEARNING = replace(AS_WRITTEN.train, epochs=2, compile=False)
 BASE = replace(AS_WRITTEN, name="search", data=replace(AS_WRITTEN.data, split="by_writer"), train=_LEARNING)
 
 
