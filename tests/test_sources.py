@@ -1,5 +1,6 @@
 """Files are found in the right order, checked, and refused with one clear line; nothing bad lands in data/raw."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -8,6 +9,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,8 @@ import filing
 import pytest
 from conftest import needs_real
 from filing import FLIPPED, GOOD, HTML, Server, a_source, put
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mvae_lib import storage
 from mvae_lib.data import sources
@@ -161,14 +165,49 @@ def test_a_member_that_leaves_the_folder_is_refused(folders: tuple[Path, Path], 
         sources.find(an_archive_of({name: b"sound"}))
 
 
-def test_a_link_in_an_archive_is_refused(folders: tuple[Path, Path]) -> None:
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
+def test_what_is_no_plain_file_is_refused(folders: tuple[Path, Path], kind: bytes) -> None:
     path = put(folders[0], b"")
     with tarfile.open(path, "w:gz") as tar:
         link = tarfile.TarInfo("set/a.wav")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        link.type, link.linkname = kind, "/etc/passwd"
         tar.addfile(link)
-    with pytest.raises(DataError, match="link"):
+    with pytest.raises(DataError, match="is no plain file"):
         list(sources.wavs(path))
+
+
+def test_an_archive_that_unpacks_to_more_than_recordings_do_is_refused_unread(folders: tuple[Path, Path]) -> None:
+    """Small files that would be gigabytes: the header alone says so, and no more than that is read."""
+    path = put(folders[0], b"")
+    for name, claimed, words in (
+        ("set/a.wav", 2**33, "has 8,589,934,592 bytes"),
+        ("notes.txt", 2**33, "has 8,589,934,592 bytes"),
+    ):
+        with gzip.open(path, "wb") as file:
+            info = tarfile.TarInfo(name)
+            info.size = claimed
+            file.write(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+        tracemalloc.start()
+        with pytest.raises(DataError, match=words):
+            list(sources.wavs(path))
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+        tracemalloc.stop()
+    path.write_bytes(tarred({f"set/{i}.txt": b"" for i in range(10_001)}))
+    with pytest.raises(DataError, match="more than 10,000 members"):
+        list(sources.wavs(path))
+
+
+@settings(deadline=None, max_examples=150)
+@given(place=st.integers(0, 10_000), to=st.integers(0, 255), cut=st.integers(0, 3000))
+def test_a_mutated_archive_is_read_or_refused_in_one_line(tmp_path_factory: pytest.TempPathFactory, place, to, cut) -> None:
+    content = bytearray(tarred({f"set/{i}_ann_{i}.wav": bytes([i]) * 400 for i in range(5)}))
+    content[place % len(content)] = to
+    path = tmp_path_factory.mktemp("archive") / "speech.tar.gz"
+    path.write_bytes(content[: len(content) - cut % 40])
+    try:
+        list(sources.wavs(path))
+    except DataError as error:
+        assert "\n" not in str(error) and len(str(error)) < 250 and str(error).isprintable()
 
 
 def test_mvae_data_takes_three_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,6 +167,10 @@ def test_recordings_round_trip(tmp_path_factory: pytest.TempPathFactory, samples
         ("1_ann_2.wav", wav(np.zeros(98), channels=2), "2 channels"),
         ("1_ann_2.wav", b"RIFF", "1_ann_2.wav"),
         ("one_ann.wav", wav(np.zeros(99)), "digit_speaker_take"),
+        ("12_ann_2.wav", wav(np.zeros(99)), "digit 12, take 2, 99 samples"),
+        ("-3_ann_2.wav", wav(np.zeros(99)), "digit -3"),
+        ("1_ann_300.wav", wav(np.zeros(99)), "take 300"),
+        ("1_ann_2.wav", wav(np.zeros(0)), "take 2, 0 samples"),
     ],
 )
 def test_a_wav_of_another_kind_is_refused(tmp_path: Path, name: str, content: bytes, words: str) -> None:

@@ -6,8 +6,6 @@ saves reading the raw files where they are at hand, and replaces them where MVAE
 
 import hashlib
 import io
-import zipfile
-import zlib
 from functools import lru_cache
 
 import numpy as np
@@ -70,16 +68,21 @@ def farsi_crops(n: int) -> tuple[list[np.ndarray], Labels]:
 
 @lru_cache(maxsize=1)
 def _form(real: bool, images: str, view: str) -> Arrays:
-    """What `arrays` lists, from data/processed if it was kept there. A broken file there is made again, with a warning."""
-    made_from = [str(VERSION), images, view, *(file.sha256 for file in SOURCES.values() if real)]
-    name = f"{images}-{view}-{hashlib.sha256(' '.join(made_from).encode()).hexdigest()[:16]}.npz"
-    path = storage.PROCESSED / (name if real else f"standin-{name}")
-    if path.is_file() and (at_hand() or not real):
+    """What `arrays` lists, from data/processed if it was kept there: in a file whose name ends in its own digest.
+
+    One that is not as it was written is made again, with a warning; nothing of it is unpacked before that is known.
+    """
+    made_from = " ".join([str(VERSION), images, view, *(file.sha256 for file in SOURCES.values() if real)])
+    name = f"{'' if real else 'standin-'}{images}-{view}-{_digest(made_from.encode())}"
+    for path in storage.PROCESSED.glob(f"{name}-*.npz") if at_hand() or not real else ():
         try:
-            with path.open("rb") as file, np.load(file) as kept:
+            content = path.read_bytes()
+        except OSError as error:
+            content = str(error).encode()
+        if path.stem.endswith(_digest(content)):
+            with np.load(io.BytesIO(content)) as kept:
                 return {key: kept[key] for key in kept.files}
-        except (ValueError, KeyError, AttributeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            log.warning("%s: broken (%s); making it again.", path, error)
+        log.warning("%s: not as it was written; making it again.", path)
 
     pictures, spoken = _raw(real)
     made: Arrays = {}
@@ -94,11 +97,18 @@ def _form(real: bool, images: str, view: str) -> Arrays:
 
     packed = io.BytesIO()
     np.savez_compressed(packed, **made)  # type: ignore[arg-type]
+    whole = storage.PROCESSED / f"{name}-{_digest(packed.getbuffer())}.npz"
     try:
-        storage.write(path, lambda part: part.write_bytes(packed.getbuffer()))
+        for broken in storage.PROCESSED.glob(f"{name}-*.npz"):
+            broken.unlink(missing_ok=True)
+        storage.write(whole, lambda part: part.write_bytes(packed.getbuffer()))
     except OSError as error:
-        log.warning("%s: cannot be kept (%s), so it is made again next time; it takes up to 20 MB.", path, error)
+        log.warning("%s cannot be kept (%s), so it is made again next time; it takes up to 20 MB.", name, error)
     return made
+
+
+def _digest(content: bytes | memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _raw(real: bool) -> tuple[Pictures, list[Recording]]:

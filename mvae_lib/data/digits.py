@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
-from mvae_lib.data.sources import DataError
+from mvae_lib.data.sources import SOURCES, DataError, problem
 
 SIDE = 28
 BOX = 20  # longer side of a padded crop, in pixels
@@ -33,6 +33,8 @@ def read_cdb(path: Path) -> tuple[Images, Labels]:
         height, width, count = struct.unpack_from("<BBI", content, 4)
         if height or width or content[522]:
             raise ValueError("it has a fixed size or grey pixels; only HODA's binary crops of varying size are read")
+        if 6 * count > len(content):
+            raise ValueError(f"the header announces {count:,} images, for which {len(content):,} bytes are too few")
         for _ in range(count):
             mark, label, width, height, length = struct.unpack_from("<BBBBH", content, at)
             if mark != 0xFF:
@@ -59,17 +61,16 @@ def _unroll(runs: UInt8[np.ndarray, "runs"], height: int, width: int) -> UInt8[n
 
 
 def read_hoda_mat(path: Path) -> tuple[Images, Labels]:
-    """The MATLAB copy of HODA's training set -> crops and labels, as `read_cdb` gives them."""
+    """The MATLAB copy of HODA's training set -> crops and labels, as `read_cdb` gives them. DataError for any other file.
+
+    It is known by its digest before anything of it is parsed: scipy's reader can be made to crash by a file that lies.
+    """
     from scipy.io import loadmat
 
-    try:
-        content = loadmat(path)
-        crops, labels = list(content["Data"].ravel()), content["labels"].ravel().astype(np.uint8)
-        if len(crops) != len(labels) or any(crop.ndim != 2 for crop in crops):
-            raise ValueError(f"{len(crops):,} cells, {len(labels):,} labels")
-    except Exception as error:  # scipy has no common error for a file that it cannot read
-        raise DataError(f"{path}: not a .mat file with cells `Data` and `labels` ({error}). Get a whole copy.") from None
-    return crops, labels
+    if fault := problem(path, SOURCES["farsi_train"]):
+        raise DataError(f"{path}: it is {fault}. Only HODA's own file is read; get a whole copy.")
+    content = loadmat(path)
+    return list(content["Data"].ravel()), content["labels"].ravel().astype(np.uint8)
 
 
 def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:

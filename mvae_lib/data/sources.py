@@ -10,11 +10,13 @@ import logging
 import multiprocessing
 import os
 import tarfile
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from mvae_lib import storage
 
@@ -24,6 +26,8 @@ CONNECT_SECONDS = 4  # for one address to answer
 PROBE_SECONDS = 10  # for a name look-up and every address of a host together; after that there is no network
 READ_SECONDS = 30  # between two pieces of a download
 RETRIES = 2  # after a download that broke off or brought the wrong bytes
+DOWNLOAD_SECONDS = 600  # for a whole file
+LARGEST = {"file": 2**26, "member": 2**20, "members": 10_000, "unpacked": 2**28}  # bytes (and members) that an archive may have
 offline = ""  # why there is no network, once a connection was refused: nothing more is downloaded in this process
 
 
@@ -100,15 +104,23 @@ def problem(path: Path, source: Source) -> str:
 
 
 def wavs(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """(file name, bytes) of each wav in a .tar.gz, read in place. DataError for a member whose path leaves the folder."""
-    with tarfile.open(archive, "r:gz") as tar:
-        for member in tar:
-            name = PurePosixPath(member.name)
-            if name.is_absolute() or ".." in name.parts or member.issym() or member.islnk():
-                raise DataError(f"{archive.name}: member {member.name!r} is a link or leaves the folder; nothing of it is used.")
-            file = tar.extractfile(member)
-            if file is not None and name.suffix == ".wav":
-                yield name.name, file.read()
+    """(file name, bytes) of each wav in a .tar.gz, read in place, never more than `LARGEST`. DataError for any other archive."""
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for count, member in enumerate(tar):
+                name = PurePosixPath(member.name)
+                if name.is_absolute() or ".." in name.parts or not (member.isdir() or member.isreg()) or member.issparse():
+                    raise DataError(f"{archive.name}: member {member.name!r:.80} is no plain file, or leaves the folder.")
+                wav = name.suffix == ".wav"
+                if (wav and member.size > LARGEST["member"]) or member.offset_data + member.size > LARGEST["unpacked"]:
+                    raise DataError(f"{archive.name}: member {member.name!r:.80} has {member.size:,} bytes; a digit has 40,000.")
+                if count >= LARGEST["members"]:
+                    raise DataError(f"{archive.name}: more than {count:,} members; the archive of recordings has 3,100.")
+                file = tar.extractfile(member) if wav else None
+                if file is not None:
+                    yield name.name, file.read()
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
+        raise DataError(f"{archive.name}: no whole .tar.gz ({' '.join(str(error).split()):.80}).") from None
 
 
 def reachable(url: str) -> bool:
@@ -140,6 +152,25 @@ def _download(source: Source) -> Path:
 
     target = storage.RAW / source.path
     fetch = pooch.HTTPDownloader(progressbar=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
+
+    def within(response: Any, **_: Any) -> None:
+        """Stop a server that sends more than the file has, or drips."""
+        pieces, most, ends = response.iter_content, source.size or LARGEST["file"], time.monotonic() + DOWNLOAD_SECONDS
+
+        def limited(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+            came = 0
+            for piece in pieces(*args, **kwargs):
+                came += len(piece)
+                if came > most or time.monotonic() > ends:
+                    response.close()
+                    raise ValueError(
+                        f"{came:,} bytes and more to come, after {DOWNLOAD_SECONDS} s or beyond the {most:,} expected"
+                    )
+                yield piece
+
+        response.iter_content = limited
+
+    fetch.kwargs["hooks"] = {"response": within}
 
     def fetch_and_check(url: str, file: str, pup: object) -> None:
         fetch(url, file, pup)

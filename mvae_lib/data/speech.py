@@ -51,6 +51,8 @@ def read_fsdd(archive: Path) -> list[Recording]:
                 if form != (RATE, 1, 2):
                     raise ValueError(f"{form[0]} Hz, {form[1]} channels, {8 * form[2]} bits")
                 samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
+            if int(digit) not in range(10) or int(take) not in range(50) or not len(samples):
+                raise ValueError(f"digit {digit}, take {take}, {len(samples)} samples")
             recordings.append(Recording(int(digit), speaker, int(take), samples))
         except (ValueError, wave.Error, EOFError) as error:
             raise DataError(f"{archive}: {name} is not digit_speaker_take.wav, 8 kHz mono 16-bit ({error}).") from None
