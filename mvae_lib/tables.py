@@ -50,8 +50,8 @@ def combination_table(
     Raises: ValueError for pairs of another recipe, or source, than the model's, or for none.
     """
     check_match(model, pairs)
-    if z not in ("sample", "mean"):
-        raise ValueError(f"z is {z!r}; it takes 'sample' or 'mean'.")
+    if z not in ("sample", "mean") or not len(pairs):
+        raise ValueError(f"z is {z!r}, with {len(pairs)} tuples; it takes 'sample' or 'mean', and one tuple or more.")
     device, subsets, averages = model.device, powerset(len(model.names)), Averages()
     plan = Plan.of(subsets, len(model.names), "all", device)  # rebuild all, whatever the run trained for
     draw, latent, pairs = noise_source(seed, device), model.latent_size(pairs.gather([0])[0]), pairs.to(device)
