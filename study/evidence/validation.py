@@ -6,7 +6,7 @@ import pandas as pd
 
 from mvae_lib import data, tables, train
 from mvae_lib.presets import AS_RUN
-from mvae_lib.storage import RUNS
+from mvae_lib.storage import RUNS, write
 
 # One number an epoch, as its authors typed them into their notebook: GitHub mnishant2/MVAE_missing_modality_PGM at 4a84a2a,
 # notebooks/Copy of train.ipynb.
@@ -23,12 +23,15 @@ def validation_curve(seed: int = 0, epochs: int = len(AUTHORS)) -> pd.DataFrame:
     at the mean of its betas over 94 batches of 128, which it counts as if an epoch had 188. All given, nats a triplet.
     """
     pairs, held_out = (data.load(split, AS_RUN.data) for split in ("train", "val"))
-    spec, rows = replace(AS_RUN.train, seed=seed, patience=0), []
-    for epoch in range(1, epochs + 1):
-        so_far = replace(AS_RUN, train=replace(spec, epochs=epoch))
-        model, history = train.fit(so_far, pairs, held_out, RUNS / f"as_run-real-{seed}", bar=False)
+    spec, folder = replace(AS_RUN.train, seed=seed, patience=0), RUNS / f"as_run-real-{seed}"
+    path, columns = folder / "validation.csv", ["seed", "epoch", "authors", "sampled", "mean"]
+    rows = pd.read_csv(path)[columns] if path.exists() else pd.DataFrame(columns=columns, dtype=float)
+    for epoch in range(len(rows) + 1, epochs + 1):  # an epoch's row is kept as soon as it is made: it cannot be made later
+        model, history = train.fit(replace(AS_RUN, train=replace(spec, epochs=epoch)), pairs, held_out, folder, bar=False)
         sampled = history.query("epoch == @epoch and split == 'val'")["reported_bound"].iloc[-1]
-        mean, beta = tables.combination_table(model, held_out, z="mean").loc["m1,m2,m3"], (epoch - 1 + 47.5 / 188) / 200
-        mean = mean["reported_bound"] + (beta - model.beta) * mean["kl"]
-        rows.append((seed, epoch, AUTHORS[epoch - 1], float(sampled), float(mean)))
-    return pd.DataFrame(rows, columns=["seed", "epoch", "authors", "sampled", "mean"])
+        all_given = tables.combination_table(model, held_out, z="mean").loc["m1,m2,m3"]
+        beta = (epoch - 1 + 47.5 / 188) / 200
+        mean = all_given["reported_bound"] + (beta - model.beta) * all_given["kl"]
+        rows.loc[len(rows)] = [seed, epoch, AUTHORS[epoch - 1], sampled, mean]
+        write(path, lambda part, rows=rows: rows.to_csv(part, index=False))
+    return rows.astype({"seed": int, "epoch": int})
