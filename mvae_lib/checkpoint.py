@@ -6,7 +6,6 @@ A shipped run is three files in ``data/pretrained``: float16 weights, a JSON wit
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import platform
@@ -23,7 +22,7 @@ from torch.optim import Optimizer
 
 from mvae_lib.model import MVAE, build
 from mvae_lib.pairs import Pairs
-from mvae_lib.spec import RunSpec
+from mvae_lib.spec import RunSpec, TrainSpec
 from mvae_lib.storage import PRETRAINED, RUNS, write
 
 
@@ -82,8 +81,7 @@ LIMITS = ("epochs", "patience", "learning_rate")  # What may be another when a r
 
 
 def _check_same(folder: Path, model: MVAE) -> None:
-    old, run = read_spec(folder / "spec.json"), model.spec
-    old = replace(old, train=replace(old.train, **{name: getattr(run.train, name) for name in LIMITS}))
+    old, run = _unlimited(read_spec(folder / "spec.json")), _unlimited(model.spec)
     was, now = asdict(old), asdict(run)
     parts = [f"{part}.{key}" for part in ("data", "model", "train") for key in now[part] if now[part][key] != was[part][key]]
     if old != run:
@@ -118,9 +116,12 @@ def save_weights(folder: Path, model: MVAE) -> None:
 
 def _metadata(model: MVAE) -> dict[str, str]:
     """Which run the tensors are of, and how far it has come."""
-    train = replace(model.spec.train, epochs=1, patience=0, learning_rate=1.0)
-    run = replace(model.spec, train=train)
-    return {"epochs": str(model.epochs), "beta": repr(model.beta), "run": hashlib.sha256(run.to_json().encode()).hexdigest()[:16]}
+    return {"epochs": str(model.epochs), "beta": repr(model.beta), "run": _unlimited(model.spec).to_json()}
+
+
+def _unlimited(run: RunSpec) -> RunSpec:
+    """The run with all that may be another when it goes on at its default."""
+    return replace(run, train=replace(run.train, **{name: getattr(TrainSpec, name) for name in LIMITS}))
 
 
 def resume(folder: Path, model: MVAE, optimizer: Optimizer) -> Any:
@@ -131,7 +132,7 @@ def resume(folder: Path, model: MVAE, optimizer: Optimizer) -> Any:
     if not path.exists():
         return pd.DataFrame()
     known, tensors = read_metadata(path).get("run"), load_file(path, device=str(model.device))
-    if known not in (None, _metadata(model)["run"]):
+    if known is not None and RunSpec.from_json(known) != _unlimited(model.spec):
         raise ValueError(f"{path} is of another run than {folder / 'spec.json'}; put its own back, or delete the folder.")
     _restore(model, {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}, path)
     slots: dict[int, dict[str, torch.Tensor]] = {}

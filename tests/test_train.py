@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small import run, triplets
 
 from mvae_lib import checkpoint, train
@@ -121,6 +121,11 @@ def test_goes_on_with_a_folder_from_before_a_field_was_added(fitted):
     old = json.loads((folder / "spec.json").read_text())
     del old["data"]["left_out"], old["train"]["subsets"], old["model"]["fusion"]
     (folder / "spec.json").write_text(json.dumps(old))
+    for name in ("state", "weights"):  # each says which run it is of
+        tensors, metadata = load_file(folder / f"{name}.safetensors"), checkpoint.read_metadata(folder / f"{name}.safetensors")
+        then = json.loads(metadata["run"])
+        del then["train"]["subsets"]
+        save_file(tensors, folder / f"{name}.safetensors", metadata | {"run": json.dumps(then)})
     _, after = train.fit(run(patience=3), triplets(), triplets("val"), folder, bar=False)
     assert len(after) == len(history)
 
