@@ -23,7 +23,7 @@ def over_seeds(runs: Runs, splits: tuple[str, ...] = ("train", "val", "test", "t
     Split "train, running" has the means over the last training epoch, as the report has them.
     ValueError: the runs differ in more than their seed, or two have the same."""
     models, frames = [checkpoint.load(run) for run in runs], {}
-    kinds = {(m.spec.model, m.spec.data, replace(m.spec.train, seed=0, epochs=0, patience=0, compile=False)) for m in models}
+    kinds = {(m.spec.model, m.spec.data, replace(m.spec.train, seed=0, epochs=1, patience=0, compile=False)) for m in models}
     seeds, names = [m.spec.train.seed for m in models], ", ".join(map(str, runs))
     if len(kinds) > 1 or len(set(seeds)) < len(seeds):
         raise ValueError(f"Runs {names} have seeds {seeds} and {len(kinds)} kinds of spec; give one run a seed, all of one spec.")
