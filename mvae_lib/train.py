@@ -77,6 +77,8 @@ def fit(
         history = _epochs(model, optimizer, pairs.to(device), watch and watch.to(device), folder, history, objective, bar)
         if rank == 0:
             checkpoint.save_weights(folder, model)  # also where the run before was killed between its state and its weights
+    if world > 1:
+        dist.barrier()  # nobody leaves before the folder is whole
     return model.eval(), history
 
 
