@@ -159,14 +159,16 @@ def _download(source: Source) -> Path:
 
         def limited(*args: Any, **kwargs: Any) -> Iterator[bytes]:
             came = 0
-            for piece in pieces(*args, **kwargs):
-                came += len(piece)
-                if came > most or time.monotonic() > ends:
-                    response.close()
-                    raise ValueError(
-                        f"{came:,} bytes and more to come, after {DOWNLOAD_SECONDS} s or beyond the {most:,} expected"
-                    )
-                yield piece
+            try:
+                for piece in pieces(*args, **kwargs):
+                    came += len(piece)
+                    if came > most or time.monotonic() > ends:
+                        limit = f"after {DOWNLOAD_SECONDS} s or beyond the {most:,} expected"
+                        raise ValueError(f"{came:,} bytes and more to come, {limit}")
+                    yield piece
+            finally:
+                response.close()
+                del response.iter_content  # or it and this function keep each other alive
 
         response.iter_content = limited
 
