@@ -90,29 +90,28 @@ def _epochs(
     spec, rank, kept = model.spec.train, processes()[0], model.epochs
     step, steps = fast_step(model, optimizer, objective), -(-len(pairs) // spec.batch_size)
     quiet = not bar or rank > 0
-    progress = tqdm(total=spec.epochs * steps, initial=kept * steps, desc=model.spec.name, unit="step", disable=quiet)
     products, kept_at = torch.get_float32_matmul_precision(), time.monotonic()
     torch.set_float32_matmul_precision("high" if spec.precision == "tf32" else products)
     try:
-        for epoch in range(kept + 1, spec.epochs + 1):
-            if stopped(history, spec):
-                break
-            rows = train_epoch(model, step, pairs.repaired(epoch), epoch, progress.update)
-            progress.set_postfix(epoch=epoch, beta=f"{model.beta:.3f}", objective=f"{rows['objective'].iloc[0]:.1f}")
-            if watch is not None:
-                rows = pd.concat([rows, measure_epoch(model, watch, epoch, objective)])
-            history, model.epochs = pd.concat([history, rows], ignore_index=True), epoch
-            ends = epoch == spec.epochs or stopped(history, spec)
-            if rank == 0 and (ends or time.monotonic() - kept_at > SAVE_EVERY):
-                checkpoint.save(folder, model, optimizer, history)
-                kept, kept_at = epoch, time.monotonic()
+        with tqdm(total=spec.epochs * steps, initial=kept * steps, desc=model.spec.name, unit="step", disable=quiet) as progress:
+            for epoch in range(kept + 1, spec.epochs + 1):
+                if stopped(history, spec):
+                    break
+                rows = train_epoch(model, step, pairs.repaired(epoch), epoch, progress.update)
+                progress.set_postfix(epoch=epoch, beta=f"{model.beta:.3f}", objective=f"{rows['objective'].iloc[0]:.1f}")
+                if watch is not None:
+                    rows = pd.concat([rows, measure_epoch(model, watch, epoch, objective)])
+                history, model.epochs = pd.concat([history, rows], ignore_index=True), epoch
+                ends = epoch == spec.epochs or stopped(history, spec)
+                if rank == 0 and (ends or time.monotonic() - kept_at > SAVE_EVERY):
+                    checkpoint.save(folder, model, optimizer, history)
+                    kept, kept_at = epoch, time.monotonic()
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{folder} holds epoch {kept}; the same command goes on from there.") from None
     except FloatingPointError as error:
         raise FloatingPointError(f"{error} {folder} holds epoch {kept}; it goes on with another learning_rate.") from None
     finally:
         torch.set_float32_matmul_precision(products)
-        progress.close()
     return history
 
 

@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from small import run, triplets
@@ -24,6 +25,16 @@ def described(spec: RunSpec, test: Pairs, train: Pairs) -> MVAE:
 
 def small_model() -> MVAE:
     return described(run(), triplets("test"), triplets("train"))
+
+
+@pytest.fixture(scope="module")
+def model() -> MVAE:
+    return small_model()
+
+
+@pytest.fixture(params=["with data", "stored"])
+def explorer(request: pytest.FixtureRequest, model: MVAE) -> Explorer:
+    return Explorer(model, triplets("test") if request.param == "with data" else None)
 
 
 def png_of(explorer: Explorer) -> bytes:

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from mvae_lib import MVAE, build, checkpoint
 from mvae_lib.data import Triplets
 from mvae_lib.spec import Modality, ModelSpec, RunSpec, TrainSpec
 
@@ -41,3 +42,11 @@ def triplets(split: str = "train", n: int = 40) -> Triplets:
         pool_labels={name: labels for name in pools}, replaced=("speech",), split=split, source="stand-in", recipe=run().data,
         scaler={"offset": torch.zeros(13), "scale": torch.ones(13)}, origin=origin, speech_names=names,
     )  # fmt: skip
+
+
+def described() -> MVAE:
+    """The run's model as its seed draws it, with the card of its data, at beta 0.25."""
+    torch.manual_seed(0)
+    model = build(run()).eval()
+    model.card, model.beta = checkpoint.describe_data(triplets()), 0.25
+    return model

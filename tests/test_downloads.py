@@ -50,24 +50,6 @@ def test_a_download_that_breaks_off_is_thrown_away(folders: tuple[Path, Path], s
     assert not isinstance(caught.value, NoData) and files(folders[0]) == []
 
 
-def test_a_download_is_cut_where_the_file_ends(
-    folders: tuple[Path, Path], server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sources, "RETRIES", 0)
-    server.bodies = [GOOD * 4000]  # 40 MB, in place of 10 kB
-    received = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(DataError, match="bytes and more to come, .* beyond the 10,240 expected"):
-        sources.find(a_source(server.url))
-    assert files(folders[0]) == [] and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - received < 100_000
-
-
-def test_a_download_that_drips_is_given_up(folders: tuple[Path, Path], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "RETRIES", 0)
-    monkeypatch.setattr(sources, "DOWNLOAD_SECONDS", -1)
-    with pytest.raises(DataError, match="after -1 s"):
-        sources.find(a_source(server.url))
-
-
 def test_a_bad_download_is_tried_again(folders: tuple[Path, Path], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "RETRIES", 1)
     server.bodies = [FLIPPED, GOOD]

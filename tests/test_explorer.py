@@ -4,17 +4,18 @@ import asyncio
 import dataclasses
 import threading
 
+import exploring
 import ipywidgets as widgets
 import jaxtyping
 import numpy as np
 import pytest
 import torch
-from exploring import png_of, shown, small_model
+from exploring import png_of, shown
 from small import run, triplets
 
 from bench import clocks
 from bench.panel import ROWS
-from mvae_lib.model import MVAE, build
+from mvae_lib.model import build
 from study.app import explorer as module
 from study.app.controls import LAYOUT, RAW, SD
 from study.app.explorer import Explorer
@@ -25,15 +26,7 @@ from study.plots import style
 KL, MI = "KL to the prior", "MI with the digit"
 TICKS = LAYOUT["controls"]["play"][-1]["max"]
 
-
-@pytest.fixture(scope="module")
-def model() -> MVAE:
-    return small_model()
-
-
-@pytest.fixture(params=["with data", "stored"])
-def explorer(request: pytest.FixtureRequest, model: MVAE) -> Explorer:
-    return Explorer(model, triplets("test") if request.param == "with data" else None)
+explorer, model = exploring.explorer, exploring.model  # pytest looks for fixtures among the names of a module
 
 
 def test_sliders_move_the_picture_and_come_back_to_the_same_bytes(explorer):

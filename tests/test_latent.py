@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small import MODEL, run, triplets
+from small import MODEL, described, run, triplets
 from torch.nn.functional import binary_cross_entropy
 
 from mvae_lib import MVAE, build, checkpoint, load, tables, train
@@ -16,10 +16,7 @@ from study.evidence import alignment, latent, likelihood, ship, sweeps
 
 @pytest.fixture(scope="module")
 def model() -> MVAE:
-    torch.manual_seed(0)
-    model = build(run()).eval()
-    model.card, model.beta = checkpoint.describe_data(triplets()), 0.25
-    return model
+    return described()
 
 
 @pytest.fixture

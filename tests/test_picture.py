@@ -2,31 +2,23 @@
 
 import io
 
+import exploring
 import numpy as np
 import pytest
 import torch
 from conftest import needs_runs
-from exploring import png_of, shown, small_model
+from exploring import png_of, shown
 from PIL import Image
 from small import triplets
 
 import mvae_lib
 from bench.panel import ROWS
-from mvae_lib.model import MVAE
 from study.app.controls import FILM, PANELS, RAW, SD
 from study.app.explorer import Explorer
 from study.app.picture import FILM as FIRST
 from study.app.picture import GREYS, HEIGHT, SIDE, TILE, Picture
 
-
-@pytest.fixture(scope="module")
-def model() -> MVAE:
-    return small_model()
-
-
-@pytest.fixture(params=["with data", "stored"])
-def explorer(request: pytest.FixtureRequest, model: MVAE) -> Explorer:
-    return Explorer(model, triplets("test") if request.param == "with data" else None)
+explorer, model = exploring.explorer, exploring.model  # pytest looks for fixtures among the names of a module
 
 
 def test_a_film_shows_the_dimension_across_from_end_to_end(explorer):

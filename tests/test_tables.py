@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from small import MODEL, run, triplets
+from small import MODEL, described, run, triplets
 from torch.nn.functional import binary_cross_entropy
 
 from mvae_lib import checkpoint, likelihoods, objectives, tables
@@ -15,10 +15,7 @@ from mvae_lib.subsets import powerset
 
 @pytest.fixture(scope="module")
 def model() -> MVAE:
-    torch.manual_seed(0)
-    model = build(run()).eval()
-    model.card, model.beta = checkpoint.describe_data(triplets()), 0.25
-    return model
+    return described()
 
 
 COLUMNS = ["accuracy", "reported_bound", "neg_elbo", "bce_farsi", "bce_kannada", "sse_speech", "ce", "kl"]

@@ -10,13 +10,11 @@ import logging
 import multiprocessing
 import os
 import tarfile
-import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from mvae_lib import storage
 
@@ -26,8 +24,7 @@ CONNECT_SECONDS = 4  # for one address to answer
 PROBE_SECONDS = 10  # for a name look-up and every address of a host together; after that there is no network
 READ_SECONDS = 30  # between two pieces of a download
 RETRIES = 2  # after a download that broke off or brought the wrong bytes
-DOWNLOAD_SECONDS = 600  # for a whole file
-LARGEST = {"file": 2**26, "member": 2**20, "members": 10_000, "unpacked": 2**28}  # bytes (and members) that an archive may have
+LARGEST = {"member": 2**20, "members": 10_000, "unpacked": 2**28}  # bytes (and members) that an archive may have
 offline = ""  # why there is no network, once a connection was refused: nothing more is downloaded in this process
 
 
@@ -152,27 +149,6 @@ def _download(source: Source) -> Path:
 
     target = storage.RAW / source.path
     fetch = pooch.HTTPDownloader(progressbar=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
-
-    def within(response: Any, **_: Any) -> None:
-        """Stop a server that sends more than the file has, or drips."""
-        pieces, most, ends = response.iter_content, source.size or LARGEST["file"], time.monotonic() + DOWNLOAD_SECONDS
-
-        def limited(*args: Any, **kwargs: Any) -> Iterator[bytes]:
-            came = 0
-            try:
-                for piece in pieces(*args, **kwargs):
-                    came += len(piece)
-                    if came > most or time.monotonic() > ends:
-                        limit = f"after {DOWNLOAD_SECONDS} s or beyond the {most:,} expected"
-                        raise ValueError(f"{came:,} bytes and more to come, {limit}")
-                    yield piece
-            finally:
-                response.close()
-                del response.iter_content  # or it and this function keep each other alive
-
-        response.iter_content = limited
-
-    fetch.kwargs["hooks"] = {"response": within}
 
     def fetch_and_check(url: str, file: str, pup: object) -> None:
         fetch(url, file, pup)
