@@ -136,9 +136,9 @@ def test_the_reports_range(panel):
     panel.drag(-1, 0.95)
     far = panel.settled(other_than=before)
     assert panel.reading(-1) > 1000
-    panel.enter("any index", "87")
+    panel.enter("dimension", "87")
     assert panel.settled(other_than=far) not in (before, far)
-    panel.enter("any index", "201")
+    panel.enter("dimension", "201")
     panel.press("±4 sd")
     assert panel.settled(other_than=far) == before and panel.reading(-1) == 0
 

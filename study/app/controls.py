@@ -88,7 +88,7 @@ class Controls(SimpleNamespace):
         self.top = amounts.argsort(descending=True, stable=True)[:SLIDERS].tolist()
         for slider, dimension in zip(self.sliders, self.top, strict=False):
             slider.value, slider.description = 0.0, f"z{dimension} · {amounts[dimension]:.2f}{unit}"
-        axes = [*((f"z{dimension}", place) for place, dimension in enumerate(self.top)), ("any index", len(self.top))]
+        axes = [*((f"z{dimension}", place) for place, dimension in enumerate(self.top)), ("dimension", len(self.top))]
         for axis in (self.across, self.up):
             place, axis.options = axis.value, axes
             axis.value = place
