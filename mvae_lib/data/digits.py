@@ -90,7 +90,7 @@ def resize(crop: Crop, height: int, width: int) -> Shaped[np.ndarray, "height wi
     """Pillow's nearest neighbour, ``[h, w]`` -> ``[height, width]``."""
     from PIL import Image
 
-    return np.asarray(Image.fromarray(crop).resize((width, height), Image.Resampling.NEAREST))
+    return np.array(Image.fromarray(crop).resize((width, height), Image.Resampling.NEAREST))  # writable, as torch wants it
 
 
 def stretch(crop: Crop) -> Shaped[np.ndarray, "28 28"]:

@@ -103,7 +103,7 @@ def heat(cell: Cell, index: str, columns: str, written: str = "{:.1%}", least: f
     table, sd = (cell.rows.pivot_table(aggfunc=how, **by) for how in ("mean", "std"))
     table, places = table.reindex(list(style.words(table.index))), style.words(table.columns)
     text = table.map(lambda number: written.format(number) if number >= least else "")
-    text += sd.reindex_like(table).map(lambda number: f"\n± {written.format(number)}", na_action="ignore").fillna("")
+    text += sd.reindex_like(table).map(lambda number: "" if np.isnan(number) else f"\n± {written.format(number)}")
     scale = {"vmax": 1.0, "cmap": "cividis", "cbar": False, "annot_kws": {"fontsize": 8 if len(places) < 9 else 7}} | scale
     sns.heatmap(table, annot=text, fmt="", ax=cell.axis, **scale)
     cell.axis.set_xticks(np.arange(len(places)) + 0.5, list(places.values()), rotation=0)
