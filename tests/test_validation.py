@@ -36,7 +36,9 @@ def said() -> str:
         lines.append(f"| {epoch} | {theirs.iloc[0]:.2f} | {over(ours)} | {over(sampled)} |")
     apart = (by["mean"].mean(axis=1) / by["authors"].iloc[:, 0] - 1).abs()
     ends = ", ".join(f"{stop(by['sampled'][seed]) or 'none of 32'} (seed {seed})" for seed in by["sampled"])
-    runs = f"`as_run`, {CURVE['seed'].nunique()} seed(s), 32 epochs, validation, nats a triplet; mean ± sd over seeds."
+    seeds, at_mean = CURVE["seed"].nunique(), CURVE.dropna(subset="mean")["seed"].nunique()
+    runs = f"`as_run`, {seeds} seeds ({at_mean} of them measured at the posterior mean), 32 epochs, validation, nats a triplet;"
+    runs += " mean ± sd over seeds."
     far = (
         ""
         if apart.isna().all()
