@@ -7,7 +7,7 @@ PY := .venv/bin/python
 NEWEST := .venv-newest/bin/python
 CONNECTION := --ServerApp.kernel_websocket_connection_class=study.app.server.NoDelayConnection
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-SHARED_CORES := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+SHARED_CORES := OMP_NUM_THREADS=1
 PIP := -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
