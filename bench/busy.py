@@ -126,9 +126,9 @@ def times(rounds: int = 7, calls: int = 5, batch_size: int = 128, moves: int = 2
             for worker in (each[0], second):
                 worker.ask("step", 2 * calls)
             rows.append((OURS, "step", "a training", number, max(worker.answer() for worker in (each[0], second))))
-        if pages.CHROMIUM is None or not moves:
+        if moves and pages.CHROMIUM is None:
             print("skipped, as there is no chromium: a slider's move beside a training;", end=" ")
-        else:
+        elif moves:
             with browser.explorer_page() as page:
                 for beside in ("0", "a training"):
                     if beside == "a training":

@@ -100,7 +100,8 @@ def test_a_step_of_two_and_three_modalities_can_be_timed():
 def test_what_is_beside_a_step_is_timed_and_set_against_its_targets(monkeypatch, capsys):
     """Two of the ways, one round of one call, in processes as the benchmark starts them."""
     monkeypatch.setattr(busy, "WAYS", {way: busy.WAYS[way] for way in (busy.OURS, busy.SPINNING)})
-    frame = busy.times(rounds=1, calls=1, batch_size=2, moves=0)
+    monkeypatch.setattr(busy.pages, "CHROMIUM", None)
+    frame = busy.times(rounds=1, calls=1, batch_size=2, moves=1)
     steps = frame[frame["what"] == "step"]
     assert steps[["way", "beside"]].to_numpy().tolist() == [
         *([way, load] for load in "012" for way in (busy.OURS, busy.SPINNING)), [busy.OURS, "a training"],
