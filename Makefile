@@ -7,11 +7,11 @@ PY := .venv/bin/python
 NEWEST := .venv-newest/bin/python
 CONNECTION := --ServerApp.kernel_websocket_connection_class=study.app.server.NoDelayConnection
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-SHARED_CORES := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
+SHARED_CORES := OMP_NUM_THREADS=1
 PIP := -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-newest lab app data figures bench refresh
+.PHONY: help study test test-newest lab app data figures bench soak refresh
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +48,11 @@ figures: .venv/.stamp ## redraw every figure from saved results into data/out/, 
 	@echo "figures: redrawing from saved results"
 	@$(PY) -m study.plots
 
-bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae; BROWSER=1: the explorer's latency instead)
-	@$(PY) -m bench.run $(if $(PEERS),--peers) $(if $(BROWSER),--browser)
+bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae; instead, BROWSER=1: the explorer's latency, BUSY=1: beside other work)
+	@$(PY) -m bench.run $(if $(PEERS),--peers) $(if $(BROWSER),--browser) $(if $(BUSY),--busy)
+
+soak: .venv/.stamp ## try hard what the study promises, for twenty minutes: broken files, kills, moves, visitors, two studies in a row
+	@$(PY) -m bench.soak
 
 refresh: .venv/.stamp ## renew the committed notebooks and figures (real data only)
 	@echo "refresh: running the notebooks and renewing notebooks/ and figures/"

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pandas as pd
+import psutil
 
-from bench import browser, steps, targets
+from bench import browser, busy, steps, targets
 from bench.clocks import OUT, ROOT, machine
 from mvae_lib import data
 from mvae_lib.presets import AS_RUN
@@ -63,15 +64,30 @@ def latencies(here: dict[str, str | int]) -> None:
     print(f"\n{browser.show(events)}\n\n{browser.show_page(page)}\n\nResults: {OUT}/browser.csv")
 
 
+def beside_others(here: dict[str, str | int]) -> None:
+    """What other work on the cores costs: alone, as the other clocks want them idle."""
+    print("bench:", ", ".join(f"{key} {value}" for key, value in here.items()), f"; {busy.cores()} cores", flush=True)
+    if (used := psutil.cpu_percent(2)) > 10:
+        print(f"bench: something else uses {used:.0f} % of the cores: these are not an idle machine's numbers", flush=True)
+    with told("steps, evaluations and a slider's moves beside other work"):
+        found = busy.times()
+        found.to_csv(OUT / "busy.csv", index=False)
+        (OUT / "machine.json").write_text(json.dumps(here, indent=2) + "\n")
+    print(f"\nmedians, ms\n{busy.show(found)}\n\n{targets.show(targets.verdicts(busy.rows(found)))}\n\nResults: {OUT}/busy.csv")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", action="store_true", help="MultiVae too (a virtual environment of its own, bench/.venv)")
     parser.add_argument("--browser", action="store_true", help="the explorer's latency in chromium, and nothing else")
+    parser.add_argument("--busy", action="store_true", help="what other work on the cores costs, and nothing else")
     args = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     here = machine()
     if args.browser:
         return latencies(here)
+    if args.busy:
+        return beside_others(here)
     triplets = data.load("train", AS_RUN.data)
     print("bench:", ", ".join(f"{key} {value}" for key, value in here.items()), f"; {triplets.source}", flush=True)
     clocks: dict[str, tuple[str, Callable[[], pd.DataFrame]]] = {
@@ -90,9 +106,9 @@ def main() -> None:
         with told("MultiVae's own trainer"):
             peer = ROOT / "bench" / ".venv" / "bin" / "python"
             subprocess.run([peer, "-m", "bench.peers"], cwd=ROOT, check=True, capture_output=True)
-    peers = OUT / "peers.csv"
-    if peers.exists():
-        results["peers"] = pd.read_csv(peers)
+    for name in ("peers", "busy"):
+        if (OUT / f"{name}.csv").exists():
+            results[name] = pd.read_csv(OUT / f"{name}.csv")
     table = targets.table(results)
     table.to_csv(OUT / "targets.csv", index=False)
     (OUT / "machine.json").write_text(json.dumps(here, indent=2) + "\n")

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 
+from bench import busy
 from bench.clocks import ROOT, ratio
 
 BENCH = "make bench"
@@ -14,7 +15,7 @@ def table(clocks: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """What was asked, what was measured (median of the rounds, lowest to highest), and by which command.
 
     Args:
-        clocks: what was timed, by the name of its CSV: "steps" and "start", and "peers" if it was.
+        clocks: what was timed, by the name of its CSV: "steps" and "start", and "peers" and "busy" if they were.
     """
     steps = clocks["steps"].assign(way=clocks["steps"]["way"] + ", " + clocks["steps"]["precision"])
     rows = [
@@ -34,7 +35,11 @@ def table(clocks: dict[str, pd.DataFrame]) -> pd.DataFrame:
     rows.append(("(f) import mvae_lib ÷ import torch", "≤", 1.2, imports, BENCH))
     rows.append(("one H100: as_written, 500 epochs, 60,000 triplets, minutes", "≤", 2.0, None, GPU))
     rows.append(("peak memory of make study, GB", "≤", 3.0, _peak_of_study(), "make study"))
+    return verdicts(rows + busy.rows(clocks.get("busy")))
 
+
+def verdicts(rows: list[tuple[str, str, float, pd.Series | None, str]]) -> pd.DataFrame:
+    """Rows of what, sign, target, values and command -> with the values' median, lowest and highest, and whether that is met."""
     frame = pd.DataFrame(rows, columns=["what", "sign", "target", "values", "command"])
     for column, statistic in (("measured", pd.Series.median), ("lowest", pd.Series.min), ("highest", pd.Series.max)):
         frame[column] = [None if values is None else statistic(values) for values in frame["values"]]

@@ -180,11 +180,21 @@ def load(name: str | Path, model: MVAE | None = None) -> MVAE:
 
 
 def history(name: str | Path) -> Any:
-    """How a trained model got there, of the same names as `load`: a DataFrame, a row an epoch, split and subset."""
+    """How a trained model got there, of the same names as `load`: a DataFrame, a row an epoch, split and subset.
+
+    ValueError, with the path, for a file that is no history.
+    """
     import pandas as pd
 
     shipped = PRETRAINED / f"{name}.csv"
-    return pd.read_csv(shipped if shipped.exists() else Path(name) / "history.csv")
+    path = shipped if shipped.exists() else Path(name) / "history.csv"
+    try:
+        rows = pd.read_csv(path, dtype={"epoch": int})
+        rows.drop(columns=["epoch", "split", "subset"]).astype(float)  # all else is numbers
+    except (ValueError, KeyError) as error:
+        words = " ".join(str(error).split())
+        raise ValueError(f"{path} is broken ({words:.80}); put it back whole, or delete the folder.") from None
+    return rows
 
 
 def _restore(model: MVAE, weights: dict[str, torch.Tensor], path: Path) -> None:
@@ -193,7 +203,7 @@ def _restore(model: MVAE, weights: dict[str, torch.Tensor], path: Path) -> None:
     wrong = sorted(wanted.keys() ^ weights.keys())
     wrong += [name for name in wanted.keys() & weights.keys() if wanted[name].shape != weights[name].shape]
     if wrong or not {"epochs", "beta"} <= metadata.keys():
-        fault = f"{len(wrong)} tensors are others, {wrong[0]} first" if wrong else "its metadata have no epochs and beta"
+        fault = f"{len(wrong)} tensors are others, {wrong[0]!r:.80} first" if wrong else "its metadata have no epochs and beta"
         raise ValueError(f"{path} does not hold this model's weights: {fault}. Was it made with another spec?")
     model.load_state_dict(weights)
     model.beta, model.epochs = float(metadata["beta"]), int(metadata["epochs"])

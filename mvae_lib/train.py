@@ -43,15 +43,16 @@ def fit(
     *,
     device: str = "cpu",
     bar: bool = True,
+    after_step: Callable[[], Any] = lambda: None,
 ) -> tuple[MVAE, pd.DataFrame]:
     """Train a run, or go on with it where its folder left off; both end at the same weights, bit for bit.
 
     Args:
         run: a spec, or a model whose networks are one's own: its ``spec`` says how to train it.
         pairs, watch: what to learn from, paired anew every epoch; what to measure then, and with ``train.patience`` stop by.
-        folder: where the run is kept, every epoch or 20 s; by default ``data/runs/<name>-<data>-<seed>``. Of several processes
-            every one reads it, and the first one writes it.
+        folder: where the first process keeps the run, every epoch or 20 s; by default ``data/runs/<name>-<data>-<seed>``.
         objective: a function of one's own; by default the one that ``train.objective`` names.
+        after_step: called after each step; what it raises ends the training, and the folder holds what it held.
     Returns: the model, in eval mode, and the history: a row an epoch, split and subset, with the results table's columns and
         ``objective``, what was optimised, one number an epoch and split.
     Raises: ValueError where the folder holds another run or is in use, or the spec cannot run on these pairs, or here;
@@ -73,8 +74,8 @@ def fit(
     with checkpoint.opened(folder, model) if rank == 0 else nullcontext():
         if world > 1:
             dist.barrier()
-        history = checkpoint.resume(folder, model, optimizer)
-        history = _epochs(model, optimizer, pairs.to(device), watch and watch.to(device), folder, history, objective, bar)
+        history, pairs, watch = checkpoint.resume(folder, model, optimizer), pairs.to(device), watch and watch.to(device)
+        history = _epochs(model, optimizer, pairs, watch, folder, history, objective, bar, after_step)
         if rank == 0:
             checkpoint.save_weights(folder, model)  # also where the run before was killed between its state and its weights
     if world > 1:
@@ -84,7 +85,7 @@ def fit(
 
 def _epochs(
     model: MVAE, optimizer: Optimizer, pairs: Pairs, watch: Pairs | None, folder: Path, history: pd.DataFrame,
-    objective: Objective | None, bar: bool,
+    objective: Objective | None, bar: bool, after_step: Callable[[], Any],
 ) -> pd.DataFrame:  # fmt: skip
     """The loop of `fit`: train, measure, save, epoch by epoch, to the spec's end; the whole history."""
     spec, rank, kept = model.spec.train, processes()[0], model.epochs
@@ -97,7 +98,7 @@ def _epochs(
             for epoch in range(kept + 1, spec.epochs + 1):
                 if stopped(history, spec):
                     break
-                rows = train_epoch(model, step, pairs.repaired(epoch), epoch, progress.update)
+                rows = train_epoch(model, step, pairs.repaired(epoch), epoch, lambda: (progress.update(), after_step()))
                 progress.set_postfix(epoch=epoch, beta=f"{model.beta:.3f}", objective=f"{rows['objective'].iloc[0]:.1f}")
                 if watch is not None:
                     rows = pd.concat([rows, measure_epoch(model, watch, epoch, objective)])

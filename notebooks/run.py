@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "data" / "out"
+REFERENCE = ROOT / "notebooks" / "seconds.json"
+"""What each notebook took at the last refresh."""
 
 
 def execute(path: Path, out: Path, parameters: dict[str, str], **hooks: Callable) -> None:
@@ -34,14 +36,41 @@ def execute(path: Path, out: Path, parameters: dict[str, str], **hooks: Callable
     papermill.execute_notebook(path, out, parameters, progress_bar=False, config=quiet, **kernel, **hooks)
 
 
+def to_go(done: dict[str, float], rest: list[str], reference: dict[str, float]) -> str:
+    """How long the rest will take, in words: as at the last refresh, times how much longer what is done took than there."""
+    there = sum(reference.get(name, 0) for name in done)
+    seconds = sum(reference.get(name, 0) for name in rest) * (sum(done.values()) / there if there else 1)
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{max(seconds, 1):.0f} seconds"
+
+
+def used() -> tuple[float, float]:
+    """Seconds of all cores' work until now: of every process; of this one and of those that it started and that have ended."""
+    import psutil
+
+    every = psutil.cpu_times()._asdict()
+    own = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(every.get(kind, 0) for kind in ("user", "nice", "system", "steal")), sum(u.ru_utime + u.ru_stime for u in own)
+
+
+def beside(before: tuple[float, float], after: tuple[float, float], seconds: float) -> str:
+    """What else used the cores between two calls of `used`, in words; "" for less than an eighth of them."""
+    cores = os.cpu_count() or 1
+    others = ((after[0] - before[0]) - (after[1] - before[1])) / seconds
+    return f"; beside it, something else used {others:.1f} of the {cores} cores" if others > cores / 8 else ""
+
+
 def run(notebooks: list[Path], parameters: dict[str, str], copy: Callable[[Path], Path]) -> dict[str, float]:
-    """All of them under one bar of cells -> seconds of each. Exits at the first error, and at Ctrl-C."""
+    """All of them under one bar of cells -> seconds of each. Exits at the first error, and at Ctrl-C.
+
+    It says how long it expects to take, where the profile is the reference's, and when something else uses the cores.
+    """
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from tqdm import tqdm
 
     cells = {path: len(json.loads(path.read_text())["cells"]) for path in notebooks}
     seconds, number, source = {}, 0, ""
+    reference = json.loads(REFERENCE.read_text())["seconds"] if parameters.get("PROFILE", "laptop") == "laptop" else {}
 
     def on_cell_start(cell: dict, cell_index: int) -> None:
         nonlocal number, source
@@ -51,7 +80,10 @@ def run(notebooks: list[Path], parameters: dict[str, str], copy: Callable[[Path]
             bar.set_postfix_str(f"cell {number} of {cells[path]}")
 
     with tqdm(total=sum(cells.values()), unit="cell") as bar:
-        for path in notebooks:
+        if reference:
+            bar.write(f"Expected: {to_go({}, [path.stem for path in notebooks], reference)}, as at the last refresh.")
+        for at, path in enumerate(notebooks, 1):
+            before = used()
             number, began, saved = 0, time.perf_counter(), f"Copy so far: {copy(path).relative_to(ROOT)}"
             bar.set_description(path.stem)
             try:
@@ -64,7 +96,9 @@ def run(notebooks: list[Path], parameters: dict[str, str], copy: Callable[[Path]
                 sys.exit(f"\nStopped in {path.name}, cell {number}. {saved}")
             bar.update()
             seconds[path.stem] = round(time.perf_counter() - began, 1)
-            bar.write(f"{path.stem}: {seconds[path.stem]} s")
+            rest = [path.stem for path in notebooks[at:]]
+            left = f"; about {to_go(seconds, rest, reference)} to go" if reference and rest else ""
+            bar.write(f"{path.stem}: {seconds[path.stem]} s{left}{beside(before, used(), time.perf_counter() - began)}")
     return seconds
 
 
@@ -127,6 +161,8 @@ def main() -> None:
     mark = f"-{source}" if os.environ["MVAE_DATA"] == "standin" else ""  # a stand-in's results never overwrite real ones
     target = ROOT if args.refresh else OUT
     os.environ["MVAE_OUT"] = str(target)
+    if args.refresh:
+        os.environ["MVAE_SECONDS"] = "inf"  # no training is cut short by the clock: what is committed does not depend on it
     parameters = {} if args.refresh else {"PROFILE": args.profile}
     seconds = run(notebooks, parameters, lambda path: OUT / "notebooks" / f"{path.stem}{mark}.ipynb")
 
@@ -134,6 +170,10 @@ def main() -> None:
         renewed = {path: clean(json.loads((OUT / "notebooks" / path.name).read_text())) for path in notebooks}
         if bad := [f"{path.name}: {fault}" for path, notebook in renewed.items() for fault in faults(notebook)]:
             sys.exit("\n".join(["No notebook was renewed (executed copies: data/out/notebooks).", *bad]))
+        if not args.only:
+            REFERENCE.write_text(
+                json.dumps({"of": f"make refresh, {os.cpu_count()} cores, {source}", "seconds": seconds}, indent=2) + "\n"
+            )
         for path, notebook in renewed.items():
             path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 

@@ -10,7 +10,7 @@ import torch
 from small import MODEL, run, triplets
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench import before, clocks, floor, plain, targets
+from bench import before, busy, clocks, floor, plain, targets
 from mvae_lib import train
 from mvae_lib.fusion import noise_source
 from mvae_lib.model import MVAE, Plan, build
@@ -95,3 +95,24 @@ def test_a_step_of_two_and_three_modalities_can_be_timed():
     lines = subprocess.run(command, cwd=clocks.ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     rows = [json.loads(line) for line in lines]
     assert [row["modalities"] for row in rows] == [2, 3] and all(row["ms"] > 0 for row in rows)
+
+
+def test_what_is_beside_a_step_is_timed_and_set_against_its_targets(monkeypatch, capsys):
+    """Two of the ways, one round of one call, in processes as the benchmark starts them."""
+    monkeypatch.setattr(busy, "WAYS", {way: busy.WAYS[way] for way in (busy.OURS, busy.SPINNING)})
+    monkeypatch.setattr(busy.pages, "CHROMIUM", None)
+    frame = busy.times(rounds=1, calls=1, batch_size=2, moves=1)
+    steps = frame[frame["what"] == "step"]
+    assert steps[["way", "beside"]].to_numpy().tolist() == [
+        *([way, load] for load in "012" for way in (busy.OURS, busy.SPINNING)), [busy.OURS, "a training"],
+    ]  # fmt: skip
+    assert (frame["ms"] > 0).all() and "evaluation" in busy.show(frame)
+    table = targets.verdicts(busy.rows(frame)).set_index("what")
+    assert table["met"].tolist()[:4] != ["not measured"] * 4 and table["met"].iloc[4] == "not measured"
+    assert "skipped, as there is no chromium" in capsys.readouterr().out
+    ms = dict(zip(steps["way"] + steps["beside"], steps["ms"], strict=True))
+    assert table["measured"].iloc[1] == pytest.approx(ms["ours1"] / ms["ours0"])
+
+
+def test_where_nothing_was_timed_beside_others_the_table_says_how():
+    assert {row[3:] for row in busy.rows(None)} == {(None, "make bench BUSY=1")}

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from bench.mutations import cdb
 from mvae_lib.data import digits, sources
 from mvae_lib.data.sources import SOURCES, DataError
 
@@ -62,26 +63,6 @@ def test_pad_keeps_the_aspect_in_a_centred_box(crop: np.ndarray) -> None:
 
 
 # --- HODA's .cdb
-
-
-def cdb(items: list[tuple[np.ndarray, int]]) -> bytes:
-    """A writer of HODA's format: white and black runs of each row in turn, white first."""
-    labels = [label for _, label in items]
-    head = struct.pack("<HBBBBI", 2005, 4, 8, 0, 0, len(items))
-    head += struct.pack("<128I", *(labels.count(i) for i in range(128))) + b"\0"
-    body = b""
-    for crop, label in items:
-        runs: list[int] = []
-        for row in crop:
-            ink, length = 0, 0
-            for pixel in row:
-                if (pixel > 0) != ink:
-                    runs.append(length)
-                    ink, length = 1 - ink, 0
-                length += 1
-            runs.append(length)
-        body += struct.pack("<BBBBH", 0xFF, label, crop.shape[1], crop.shape[0], len(runs)) + bytes(runs)
-    return head.ljust(1024, b"\0") + body
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import resource
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import filing
@@ -48,6 +49,39 @@ def test_a_download_that_breaks_off_is_thrown_away(folders: tuple[Path, Path], s
     with pytest.raises(DataError, match="gave no whole file") as caught:
         sources.find(a_source(server.url))
     assert not isinstance(caught.value, NoData) and files(folders[0]) == []
+
+
+def test_a_download_is_cut_at_its_known_size(folders: tuple[Path, Path], server: Server) -> None:
+    server.bodies = [bytes(2**26)]
+    with pytest.raises(DataError, match="cut at 10,240 bytes, as there were more") as caught:
+        sources.find(a_source(server.url))
+    assert files(folders[0]) == [] and not isinstance(caught.value, NoData)
+    assert server.sent < 2**25, "more than the sockets' buffers hold was sent"
+
+
+def test_an_archive_of_any_size_is_cut_too(folders: tuple[Path, Path], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sources.LARGEST, "archive", 1000)
+    with pytest.raises(DataError, match="cut at 1,000 bytes, as there were more"):
+        sources.find(replace(a_source(server.url), size=None))
+    assert files(folders[0]) == []
+
+
+def test_a_download_that_drips_is_given_up(folders: tuple[Path, Path], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "READ_SECONDS", 0.4)
+    server.pause = 0.05  # 1,280 bytes a second, and never silent for long: all of it in eight seconds
+    with pytest.raises(NoData, match="slower than 10,000 a second"):
+        sources.find(a_source(server.url))
+    assert files(folders[0]) == [] and server.sent < len(GOOD)
+
+
+def test_a_download_that_falls_silent_is_given_up(
+    folders: tuple[Path, Path], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "READ_SECONDS", 0.2)
+    server.pause = 1.0
+    with pytest.raises(NoData, match="nothing for 0.2 s after 0 bytes"):
+        sources.find(a_source(server.url))
+    assert files(folders[0]) == []
 
 
 def test_a_bad_download_is_tried_again(folders: tuple[Path, Path], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """pyproject.toml, requirements.lock and environment.yml describe one environment, and it is the one that runs this."""
 
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import version
@@ -55,3 +57,21 @@ def test_what_runs_is_what_the_lock_says() -> None:
     if Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
         pytest.skip(f"{sys.prefix} is not .venv, the environment that is made from the lock")
     assert {name: Version(version(name)).public for name in PINS} == PINS
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is GNU's OpenMP that says what it was told")
+@pytest.mark.parametrize("how", ["-m mvae_lib.train --help", "-m study.evidence --help", "-m bench.run --help"])
+def test_threads_that_wait_do_not_spin(how: str) -> None:
+    """Whoever trains shares the cores with a browser. Asked of the OpenMP that torch loads, in our commands, started anew."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    env = bare | {"OMP_DISPLAY_ENV": "verbose", "PYTHONPATH": str(ROOT)}
+    said = subprocess.run([sys.executable, *how.split()], cwd=ROOT, env=env, capture_output=True, text=True, check=True).stderr
+    assert set(re.findall(r"GOMP_SPINCOUNT = '(\d+)'", said)) == {"0"}  # scikit-learn brings one of its own
+
+
+def test_the_servers_hand_it_on_to_their_kernels_and_load_no_torch() -> None:
+    """`make lab` and `make app` give Jupyter this class, and a kernel has its server's environment."""
+    code = "import os, sys, study.app.server; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")} | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run([sys.executable, "-c", code], env=bare, capture_output=True, text=True).stdout == "PASSIVE False\n"
+    assert all("study.app.server" in (ROOT / name).read_text() for name in ("Makefile", "notebooks/page/voila.json"))

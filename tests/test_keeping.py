@@ -114,6 +114,16 @@ def test_a_history_with_a_hole_is_refused(folder: Path) -> None:
         fit(folder, epochs=3)
 
 
+@pytest.mark.parametrize("to", ["x,", "2.5,", ",", "2,train,m1,m2,m3,m1,m2,m3,1,1,1,1,1,1,1,1,1,1,1,1,1\n1,", "'"])
+def test_a_history_that_is_none_is_one_line_that_names_it(folder: Path, to: str) -> None:
+    """What `make soak` found: a word among the numbers, a row that is too long, a header that lost its first column."""
+    path = folder / "history.csv"
+    path.write_text(path.read_text().replace("epoch," if to == "'" else "\n2,", to if to == "'" else f"\n{to}", 1))
+    with pytest.raises(ValueError, match="history.csv (is broken|has not all of the 2 epochs)") as error:
+        fit(folder, epochs=3)
+    assert str(error.value).isprintable()
+
+
 def test_another_run_s_state_is_refused(folder: Path) -> None:
     other = folder.with_name("other")
     fit(other, seed=1)

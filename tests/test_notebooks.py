@@ -4,6 +4,8 @@ import ast
 import inspect
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -146,3 +148,26 @@ def test_a_refresh_keeps_no_recording_and_no_widget_and_sees_what_may_not_be_com
     assert run.faults(cleaned) == ["cell 1 shows a warning: UserWarning: it is late"]
     cell["source"] = f"open('{run.ROOT}/data')"
     assert "absolute path" in run.faults(cleaned)[0]
+
+
+def test_the_study_says_how_long_it_expects_to_take() -> None:
+    reference = {"00": 10.0, "01": 60.0, "02": 300.0}
+    assert run.to_go({}, ["00", "01", "02"], reference) == "6 minutes"
+    assert run.to_go({"00": 30.0}, ["01", "02"], reference) == "18 minutes", "three times as slow as there"
+    assert run.to_go({"00": 5.0, "01": 30.0}, [], reference) == "1 seconds"
+    known = json.loads(run.REFERENCE.read_text())["seconds"]
+    assert list(known) == IDS and all(seconds > 0 for seconds in known.values())
+
+
+def test_what_else_uses_the_cores_is_told_from_the_study_s_own_work() -> None:
+    """A process of ours that has worked for half a second, and has ended, is ours."""
+    before = run.used()
+    spin = "import time\nwhile time.process_time() < 0.5: pass"
+    subprocess.run([sys.executable, "-c", spin], check=True)
+    after = run.used()
+    assert after[1] - before[1] >= 0.5 and after[0] > before[0]
+    cores = run.os.cpu_count() or 1
+    assert run.beside((0.0, 0.0), (10.0 * cores, 9.9 * cores), 10.0) == "", "the system's own work is none"
+    assert f"something else used {cores / 2:.1f} of the {cores} cores" in run.beside(
+        (0.0, 0.0), (10.0 * cores, 5.0 * cores), 10.0
+    )

@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import tarfile
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ log = logging.getLogger("mvae_lib.data")
 CONNECT_SECONDS = 4  # for one address to answer
 PROBE_SECONDS = 10  # for a name look-up and every address of a host together; after that there is no network
 READ_SECONDS = 30  # between two pieces of a download
+SLOWEST = 10_000  # bytes a second, on the whole: a download that is slower after `READ_SECONDS` is given up
 RETRIES = 2  # after a download that broke off or brought the wrong bytes
-LARGEST = {"member": 2**20, "members": 10_000, "unpacked": 2**28}  # bytes (and members) that an archive may have
+LARGEST = {"archive": 2**26, "member": 2**20, "members": 10_000, "unpacked": 2**28}  # bytes (and members) an archive may have
 offline = ""  # why there is no network, once a connection was refused: nothing more is downloaded in this process
 
 
@@ -141,19 +143,48 @@ def _folders() -> list[Path]:
     return [storage.RAW, *([((storage.ROOT or Path.cwd()) / mirror).resolve()] if mirror else [])]
 
 
+def _fetch(url: str, file: str, limit: int) -> int:
+    """Download into a file, cut after `limit` bytes and one more; how many came.
+
+    requests.RequestException: no answer, a refusal, silence, or fewer than `SLOWEST` bytes a second. ValueError: it broke off.
+    """
+    import requests
+    import urllib3
+    from tqdm.auto import tqdm
+
+    begin, came, asked = time.monotonic(), 0, {"Accept-Encoding": "identity"}  # the file's own bytes, not packed once more
+    with (
+        requests.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS), headers=asked) as response,
+        open(file, "wb") as out,
+        tqdm(total=limit, unit="B", unit_scale=True, desc=PurePosixPath(url).name) as bar,
+    ):
+        response.raise_for_status()
+        try:
+            while piece := response.raw.read1(min(2**16, limit + 1 - came)):  # what is there, be it one byte
+                came += out.write(piece)
+                bar.update(len(piece))
+                took = time.monotonic() - begin
+                if took > READ_SECONDS and came < SLOWEST * took:
+                    raise requests.Timeout(f"{came:,} bytes in {took:.0f} s, which is slower than {SLOWEST:,} a second")
+        except urllib3.exceptions.TimeoutError:
+            raise requests.Timeout(f"nothing for {READ_SECONDS} s after {came:,} bytes") from None
+        except urllib3.exceptions.HTTPError as error:
+            raise ValueError(f"it broke off after {came:,} bytes: {type(error).__name__}") from None
+    return came
+
+
 def _download(source: Source) -> Path:
     """Temporary file beside the target, check, then move; `RETRIES` more tries. Nothing bad ever lands in data/raw."""
     global offline
     import pooch
     import requests
 
-    target = storage.RAW / source.path
-    fetch = pooch.HTTPDownloader(progressbar=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
+    target, limit = storage.RAW / source.path, source.size or LARGEST["archive"]
 
     def fetch_and_check(url: str, file: str, pup: object) -> None:
-        fetch(url, file, pup)
-        if fault := problem(Path(file), source):
-            raise ValueError(fault)  # pooch tries again after a ValueError
+        came = _fetch(url, file, limit)
+        if fault := problem(Path(file), source):  # pooch tries again after a ValueError
+            raise ValueError(fault if came <= limit else f"cut at {limit:,} bytes, as there were more; it is {fault}")
 
     if not offline:
         log.info("%s: not in %s; trying %s", source.path, ", ".join(map(str, _folders())), source.url)
@@ -162,11 +193,11 @@ def _download(source: Source) -> Path:
             raise requests.ConnectionError(offline)
         pup = pooch.create(storage.RAW, "", registry={source.path: None}, urls={source.path: source.url}, retry_if_failed=RETRIES)
         return Path(pup.fetch(source.path, downloader=fetch_and_check))  # type: ignore[arg-type]
-    except (ValueError, requests.exceptions.ChunkedEncodingError) as error:
-        raise DataError(f"{source.url}: gave no whole file ({error}). Nothing was kept; run again, or bring {target}.") from None
     except requests.RequestException as error:
         offline = str(error)
         raise NoData(f"{source.path} is neither here nor in a mirror, and {source.url} gave no file ({error}).") from None
+    except ValueError as error:
+        raise DataError(f"{source.url}: gave no whole file ({error}). Nothing was kept; run again, or bring {target}.") from None
     except OSError as error:
         need = f"{source.size:,} bytes" if source.size else "about 16 MB"
         raise DataError(f"{target}: cannot be written ({error}); it takes {need}. Make room there, then run again.") from None
