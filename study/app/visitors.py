@@ -98,7 +98,7 @@ class Page(Voila):
 
     def init_handlers(self) -> list:
         named = "|".join(re.escape(host.lower()) for host in self.hosts)
-        stranger = f"This page is served under {', '.join(self.hosts)} alone. Open it there, or name this host in voila.json: Page, hosts."
+        stranger = f"This page is at {', '.join(self.hosts)} alone. Open it there, or name this host in voila.json: Page, hosts."
         self.app.add_handlers(rf"(?!(?:{named})$).*", [(".*", Refusal, {"status": 421, "words": stranger})])
         nothing = {"status": 404, "words": "There is nothing here. The page is at /"}
         kinds = {TornadoVoilaHandler: Visit}
