@@ -38,7 +38,7 @@ lab: .venv/.stamp ## open JupyterLab on the first notebook
 
 app: .venv/.stamp ## open the page on this machine alone: the explorer, and a place to draw and to speak
 	@echo "app: serving the page (Ctrl-C here ends it)"
-	@cd notebooks/page && JUPYTER_PATH="$(CURDIR)/notebooks/page:$(CURDIR)/.venv/share/jupyter" "$(CURDIR)/$(PY)" -m voila explorer.ipynb
+	@cd notebooks/page && JUPYTER_PATH="$(CURDIR)/notebooks/page:$(CURDIR)/.venv/share/jupyter" "$(CURDIR)/$(PY)" -m study.app explorer.ipynb
 
 data: .venv/.stamp ## get the public data files and prepare the arrays of both presets
 	@echo "data: looking for the public files"

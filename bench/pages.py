@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench.clocks import ROOT
 
 CHROMIUM = shutil.which("chromium")
@@ -44,12 +46,18 @@ def lab(folder: Path, server: str = "jupyterlab", ours: bool = True) -> Iterator
 
 
 @contextmanager
-def app(folder: Path) -> Iterator[str]:
-    """The explorer's page as `make app` serves it, once a kernel is warmed, what it writes in a folder -> its address."""
-    command = ["voila", "explorer.ipynb", "--port={port}"]
+def app(folder: Path, *options: str) -> Iterator[str]:
+    """The explorer's page as `make app` serves it, what it writes in a folder -> its address."""
+    command = ["study.app", "explorer.ipynb", "--port={port}", *options]
     with _served(command, folder, PAGE, {"JUPYTER_PATH": f"{PAGE}{os.pathsep}{SHARE}"}) as address:
-        wait(lambda: "filled with 1 kernel" in (folder / "log").read_text(), PATIENCE, lambda: "no kernel was warmed")
         yield address
+
+
+def kernels() -> list[psutil.Process]:
+    """Those of the pages that this process serves: forks of a fork server, which is named as they are."""
+    servers = psutil.Process().children(recursive=True)
+    forks = [process for process in servers if any("multiprocessing.forkserver" in part for part in process.cmdline())]
+    return [process for process in forks if process.ppid() in {fork.pid for fork in forks}]
 
 
 @contextmanager
@@ -65,7 +73,7 @@ def _served(command: list[str], folder: Path, cwd: Path, variables: dict[str, st
     with log.open("w") as file:
         server = subprocess.Popen(command, env={**os.environ, **own, **variables}, stdout=file, stderr=file, cwd=cwd)
     try:
-        wait(lambda: _listens(port) or server.poll() is not None, 120, lambda: "the server does not listen")
+        wait(lambda: _listens(port) or server.poll() is not None, PATIENCE, lambda: "the server does not listen")
         if server.poll() is not None:
             raise RuntimeError(f"The server ended: {log.read_text()[-2000:]}")
         yield f"http://127.0.0.1:{port}"
@@ -145,7 +153,7 @@ def wait(until: Callable[[], bool], seconds: float, otherwise: Callable[[], str]
 
 
 def _listens(port: int) -> bool:
-    """Without asking for a page: the explorer's would take the kernel that was warmed for it."""
+    """Without asking for a page: the explorer's would start a kernel."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -1,7 +1,6 @@
 """The widgets for hand and ear, without a browser: what is drawn, said and picked comes to, and what is refused."""
 
 import io
-from datetime import UTC, datetime
 
 import ipywidgets as widgets
 import numpy as np
@@ -22,6 +21,7 @@ from study.app.pen import EXAMPLES
 from study.app.picture import SIDE
 from study.app.sound import PEAK
 from study.app.studio import NONE, Studio
+from study.app.upload import MOST
 
 pytestmark = needs_runs
 
@@ -51,10 +51,10 @@ def wave(panel) -> np.ndarray:
     return soundfile.read(io.BytesIO(bytes(panel.rebuilt.value)))[0]
 
 
-def upload(studio: Studio, content: bytes) -> None:
-    """As a browser does it: ipywidgets gives a tuple of what was chosen."""
-    about = {"name": "a.wav", "type": "audio/wav", "size": len(content), "last_modified": datetime.now(UTC)}
-    studio.file.value = ({**about, "content": memoryview(content)},)
+def upload(studio: Studio, *parts: bytes, size: int | None = None) -> None:
+    """As a browser does it: a message, and the file as its buffer."""
+    about = {"name": "a.wav", "size": sum(map(len, parts)) if size is None else size}
+    studio.file._handle_custom_msg(about, [memoryview(part) for part in parts])
 
 
 def test_a_stroke_changes_everything_that_is_rebuilt_and_clearing_brings_the_same_bytes_back(studio):
@@ -110,7 +110,7 @@ def test_a_sound_file_is_given_and_can_be_taken_away(studio):
     soundfile.write(content, np.stack([samples.repeat(2)] * 2, 1), 2 * speech.RATE, format="WAV")
     upload(studio, content.getvalue())
     assert tuple(studio.given) == ("speech",) and studio.given["speech"].shape == (1, 13, 64)
-    assert picture(studio) != nothing and not studio.file.value
+    assert picture(studio) != nothing
     back, rate = soundfile.read(io.BytesIO(bytes(studio.said.value)))
     assert rate == speech.RATE and abs(back).max() == pytest.approx(PEAK, abs=1e-3)
     assert f"a.wav: {len(back) / rate:.2f} s of sound" in studio.message.value
@@ -119,6 +119,13 @@ def test_a_sound_file_is_given_and_can_be_taken_away(studio):
     studio.clear["farsi"].click()
     studio.forget.click()
     assert picture(studio) == nothing and not studio.said.value
+
+
+@pytest.mark.parametrize(("parts", "size"), [((), MOST + 1), ((bytes(MOST + 1),), 10), ((bytes(MOST), b"0"), 10)])
+def test_a_file_that_is_too_large_is_refused_whether_it_was_sent_or_not(studio, parts, size):
+    nothing = picture(studio)
+    upload(studio, *parts, size=size)
+    assert "at most 8 MB" in studio.message.value and len(studio.message.value) < 200 and picture(studio) == nothing
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"no sound", "no sound file"), (b"", "no sound file")])

@@ -18,6 +18,7 @@ from study.app.pen import EXAMPLES, Pen
 from study.app.picture import Picture
 from study.app.scene import Scene
 from study.app.sound import read_upload, wav
+from study.app.upload import Upload
 from study.evidence.audibility import audible, recorded, scaler
 from study.plots import style
 
@@ -70,14 +71,14 @@ class Studio(Panel):
         """A sound to load or to pick, and two players."""
         names = [(name, row) for row, name in enumerate(self.pairs.speech_names)] if self.pairs else []
         options = [("a test recording" if names else "(no recordings here)", NONE), *names]
-        self.file = sized(widgets.FileUpload(accept="audio/*", description="Sound file"), 130)
+        self.file = sized(Upload(), 130)
         self.pick = sized(widgets.Dropdown(options=options, disabled=not names), 160)
         self.forget = sized(widgets.Button(description="Clear"), 70)
         self.said, self.rebuilt = (sized(widgets.Audio(autoplay=False, loop=False), 300, height=40) for _ in range(2))
         rows = [HBox([self.file, self.pick, self.forget])]
         for words, player in (("as given", self.said), ("as rebuilt", self.rebuilt)):
             rows.append(HBox([sized(widgets.Label(words), 60), player], layout={"align_items": "center"}))
-        self.on(self.file, self._load)
+        self.file.on_msg(lambda _, about, parts: self.run(lambda: self._load(parts=parts, **about)))
         self.on(self.pick, self._pick)
         self.on(self.forget, lambda: self.listen(None))
         return VBox([widgets.Label(f"{style.TITLE['speech']}: say it, and hear it"), *rows])
@@ -86,7 +87,7 @@ class Studio(Panel):
         """Give the model a drawing, or, with no stroke, none."""
         pen = self.pens[script]
         pen.strokes = strokes
-        image = torch.from_numpy(drawn(strokes, script, pen.width)).reshape(1, -1) / 255 if strokes else None
+        image = torch.tensor(drawn(strokes, script, pen.width)).reshape(1, -1) / 255 if strokes else None
         self._give(script, image)  # [1, 784]
 
     def _example(self, script: str) -> None:
@@ -95,12 +96,10 @@ class Studio(Panel):
             self.draw(script, EXAMPLES[script][digit])
             self.examples[script].value = NONE  # the same one can be taken again
 
-    def _load(self) -> None:
-        if self.file.value:
-            upload, self.file.value = self.file.value[0], ()
-            samples = read_upload(bytes(upload["content"]))
-            self.listen(samples)
-            self.say(f"{upload['name']}: {len(samples) / speech.RATE:.2f} s of sound. {self.note}")
+    def _load(self, name: str, size: int, parts: list) -> None:
+        samples = read_upload(self.file.content(size, parts))
+        self.listen(samples)
+        self.say(f"{name}: {len(samples) / speech.RATE:.2f} s of sound. {self.note}")
 
     def _pick(self) -> None:
         if self.pairs and self.pick.value != NONE:
