@@ -168,5 +168,5 @@ def _download(source: Source) -> Path:
         offline = str(error)
         raise NoData(f"{source.path} is neither here nor in a mirror, and {source.url} gave no file ({error}).") from None
     except OSError as error:
-        need = f"{source.size:,} bytes" if source.size else "about 16 MB"
-        raise DataError(f"{target}: cannot be written ({error}); it takes {need}. Make room there, then run again.") from None
+        need, why = f"{source.size:,} bytes" if source.size else "about 16 MB", error.strerror or error
+        raise DataError(f"{target}: cannot be written ({why}); it takes {need}. {storage.advice(error)}") from None
