@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 from mvae_lib.data.sources import DataError
+from mvae_lib.storage import advice
 
 
 def run(main: Callable[[], object]) -> None:
@@ -12,7 +13,9 @@ def run(main: Callable[[], object]) -> None:
         main()
     except KeyboardInterrupt as stop:
         _end(f"Stopped. {stop}", 130)
-    except (ValueError, OSError, FloatingPointError, DataError) as error:
+    except OSError as error:
+        _end(f"{error} {advice(error)}", 2)
+    except (ValueError, FloatingPointError, DataError) as error:
         _end(str(error), 2)
 
 

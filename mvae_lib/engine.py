@@ -91,8 +91,10 @@ def compiled(function: Callable[..., Any], device: torch.device) -> Callable[...
         except Exception as error:
             if chosen is function or not type(error).__module__.startswith("torch._"):  # not the compiler's doing
                 raise
-            line = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
-            warnings.warn(f"torch.compile cannot be had here ({line}); going on without.", stacklevel=2)
+            lines = f"{type(error).__name__}: {str(error).strip()}".splitlines()
+            why = next((line for line in lines if " error: " in line), lines[0])  # the C++ compiler's own words, if any
+            why = f"it takes no path with a space, and torch lies in {torch.__file__}" if " " in torch.__file__ else why
+            warnings.warn(f"torch.compile cannot be had here ({why:.130}); going on without.", stacklevel=2)
             chosen = function
             return function(*args)
 

@@ -42,6 +42,9 @@ class Pairs:
     seed: int = 0  # Fixes every pairing
 
     def __post_init__(self) -> None:
+        for what, value in (*self.pools.items(), ("rows", self.rows), ("labels", self.labels)):
+            if value is not None and not isinstance(value, Tensor):
+                raise ValueError(f"{what} is a {type(value).__name__}; it takes a tensor: give torch.as_tensor of it.")
         names, (n, m) = list(self.pools), self.rows.shape
         if m != len(names):
             raise ValueError(f"rows has {m} columns, and there are {len(names)} pools ({', '.join(names)}); give one a pool.")

@@ -15,8 +15,16 @@ import msgspec
 Size = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1e30)]  # NaN is in no range
-RunName = Annotated[str, msgspec.Meta(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]  # it is the name of a folder
-Word = Annotated[str, msgspec.Meta(pattern=r"^(?!(kl|ce|accuracy|label|keys|values|items|pop|type|training)$)[^\W\d]\w*$")]
+RunName = Annotated[
+    str, msgspec.Meta(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", description="a folder's name, without / and no dot first")
+]
+Word = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(?!(kl|ce|accuracy|label|keys|values|items|pop|type|training)$)[^\W\d]\w*$",
+        description="letters, digits and _, a letter first, and no word of ours such as 'kl' or 'label'",
+    ),
+]
 
 
 class _Checked:
@@ -29,7 +37,9 @@ class _Checked:
                 object.__setattr__(self, name, msgspec.convert(value, hint))
             except msgspec.ValidationError as error:
                 allowed = ", ".join(map(repr, typing.get_args(hint))) if typing.get_origin(hint) is Literal else ""
+                plain = [meta.description for meta in getattr(hint, "__metadata__", ()) if meta.description]
                 wanted = f"it takes one of {allowed}" if allowed else str(error)[0].lower() + str(error)[1:].replace("`", "")
+                wanted = f"it takes {plain[0]}" if plain and isinstance(value, str) else wanted
                 raise ValueError(f"{type(self).__name__}.{name} is {value!r:.80}; {wanted}.") from None
 
 

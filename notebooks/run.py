@@ -157,6 +157,11 @@ def main() -> None:
     notebooks = sorted(path for path in (ROOT / "notebooks").glob("[0-9]*.ipynb") if path.name.startswith(args.only))
     if not notebooks:
         sys.exit(f"No numbered notebook in notebooks/ begins with {args.only!r}.")
+    try:
+        (OUT / "notebooks").mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=OUT / "notebooks").close()
+    except OSError as error:
+        sys.exit(f"{OUT} cannot be written ({error.strerror}), and results go there. Run the study from a copy that you own.")
     source = decide(real_only=args.refresh)
     mark = f"-{source}" if os.environ["MVAE_DATA"] == "standin" else ""  # a stand-in's results never overwrite real ones
     target = ROOT if args.refresh else OUT

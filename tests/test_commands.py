@@ -46,7 +46,7 @@ def printed(arguments: list[str], monkeypatch, capsys) -> pd.DataFrame:
     return frame
 
 
-@pytest.mark.parametrize("command", [*(name for name in OF_A_RUN if name != "audibility"), "seeds", "latents"])
+@pytest.mark.parametrize("command", [*(name for name in OF_A_RUN if name not in ("audibility", "noise")), "seeds", "latents"])
 def test_it_prints_a_csv_with_its_command(command, folder, monkeypatch, capsys):
     options = {"likelihood": ["--draws", "5", "--steps", "2", "--triplets", "20"], "probes": ["--every", "2"]}.get(command, [])
     assert len(printed([command, folder, *options], monkeypatch, capsys)) >= 3

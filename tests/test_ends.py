@@ -1,5 +1,6 @@
 """How commands end, run as one runs them: wrong input is one line and status 2, Ctrl-C one line and 130, never a traceback."""
 
+import errno
 import os
 import re
 import signal
@@ -9,7 +10,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import run
 
+from mvae_lib import command as ends
 from mvae_lib.storage import ROOT
 
 WRONG = {
@@ -22,6 +25,9 @@ WRONG = {
     "mvae_lib.train as_written --data.speech frames": "Pool 'speech' has shape",
     "study.evidence table nowhere": "'nowhere' is no shipped run",
     "study.evidence objectives spelling": "No question is called spelling",
+    "study.evidence search --storage nonsense://": "The storage nonsense:// cannot be had",
+    "study.evidence search --name ../../evil": "RunSpec.name is '../../evil'; it takes a folder's name",
+    "study.evidence trials --name typo": "There is no search 'typo' in sqlite:///",
 }
 
 
@@ -41,9 +47,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("line", WRONG)
 def test_wrong_input_is_one_line_and_status_2(line: str, home: Path) -> None:
-    out, said = command(line, home).communicate(timeout=120)
+    done = command(line, home)
+    out, said = done.communicate(timeout=120)
     lines = [each for each in said.splitlines() if "STAND-IN" not in each]
     assert WRONG[line] in re.sub(r"[\s│─╭╮╰╯]+", " ", said) and "Traceback" not in said and out == ""
+    assert done.returncode == 2
     assert len(lines) == 1 or "╭" in said, "one line of ours, or tyro's own box"
     assert not list(home.rglob("*evil*")) and not list(home.rglob("typo*"))
 
@@ -71,3 +79,40 @@ def test_ctrl_c_is_one_line_and_status_130(home: Path) -> None:
     _, rest = training.communicate(timeout=60)
     assert training.returncode == 130 and "Traceback" not in rest
     assert re.search(rf"Stopped. {state.parent} holds epoch \d+; the same command goes on from there.\n", rest)
+
+
+def test_where_nothing_can_be_written_the_advice_is_by_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    advice = {errno.EACCES: "Set MVAE_HOME to", errno.EROFS: "Set MVAE_HOME to", errno.ENOSPC: "Make room", errno.ENOENT: "'x'"}
+    for number, words in advice.items():
+        with pytest.raises(SystemExit) as ended:
+            ends.run(partial(_fail, OSError(number, os.strerror(number), "x")))
+        said = capsys.readouterr().err
+        assert ended.value.code == 2 and words in said and said.count("\n") == 1
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def test_a_study_that_cannot_be_written_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(run, "OUT", tmp_path / "file" / "out")
+    monkeypatch.setattr(run, "decide", lambda real_only: pytest.fail("it was begun"))
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    with pytest.raises(SystemExit, match="out cannot be written .* results go there. Run the study from a copy that you own"):
+        run.main()
+
+
+def test_numba_s_cache_is_in_a_folder_of_its_own_where_neither_home_nor_librosa_can_be_written() -> None:
+    code = """
+import os
+os.access = lambda place, mode: False
+import numpy as np
+from mvae_lib.data import speech
+speech.mfcc(np.ones(800, np.int16))
+print(os.environ["NUMBA_CACHE_DIR"], *os.listdir(os.environ["NUMBA_CACHE_DIR"]))
+"""
+    env = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"} | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, text=True, capture_output=True, timeout=120)
+    folder, *kept = done.stdout.split()
+    assert kept and not Path(folder).exists(), "used, and gone at the end"

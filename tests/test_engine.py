@@ -26,6 +26,7 @@ def own_process(*command: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.skipif(" " in torch.__file__, reason=f"torch.compile takes no path with a space: {torch.__file__}")
 def test_compiled_step_agrees_with_the_plain_one():
     """Loss, every gradient and every mean, relative to its size."""
     distance = json.loads(own_process(str(HERE / "compiled.py")))
@@ -57,6 +58,26 @@ assert history["epoch"].max() == 2
 """
     where = {"CXX": str(tmp_path / "no-compiler"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
     own_process("-c", code, str(tmp_path / "run"), **where)
+
+
+def test_why_there_is_no_compiler_is_said(monkeypatch):
+    class Broken(Exception):
+        __module__ = "torch._inductor.exc"
+
+    def compile(function, mode):
+        def call(*args):
+            raise Broken("C++ compile error\n\nOutput:\ng++: fatal error: no such header")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", compile)
+    for path, why in (
+        (torch.__file__, "g++: fatal error: no such header"),
+        ("/a b/torch", "no path with a space, .* /a b/torch"),
+    ):
+        monkeypatch.setattr(torch, "__file__", path)
+        with pytest.warns(UserWarning, match=rf"torch.compile cannot be had here \(.*{why}\); going on without."):
+            assert engine.compiled(torch.sin, torch.device("cpu"))(torch.zeros(1)) == 0
 
 
 def test_an_error_of_ours_is_not_taken_for_the_compilers():

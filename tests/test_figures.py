@@ -64,6 +64,7 @@ SHOWN = {  # figure -> panels, and what must be in them: a mark a row of a table
     "calibration": (4, "marks", 4 * 7 * 2 * (RUNS["calibration"] + 1)),
     "gains": (2, "cells", 90),
     "heard": (2, "marks", 14),
+    "noise": (1, "marks", 8 * 3),
     "speed_profile": (1, "bars", 24),
     "speed_targets": (1, "marks", 10 + 9),
     "speed_precision": (4, "marks", 4 * 42),

@@ -130,15 +130,32 @@ def test_extremes_stay_finite():
     assert torch.allclose(one[0], torch.tensor(10.0)) and torch.allclose(one[1], torch.tensor(-100.0))
 
 
-def test_order_of_experts_does_not_matter_and_more_experts_are_surer():
-    torch.manual_seed(1)
-    mu, logvar = torch.randn(4, 6, 5), torch.randn(4, 6, 5)
-    everything = torch.ones(1, 4, 1, dtype=torch.bool)
-    joint = product_of_experts(Gaussian(mu, logvar), everything)
-    flipped = product_of_experts(Gaussian(mu.flip(0), logvar.flip(0)), everything)
-    torch.testing.assert_close(tuple(joint), tuple(flipped))
-    chain = [product_of_experts(Gaussian(mu, logvar), (torch.arange(4) < k)[None, :, None]).logvar for k in range(5)]
-    assert all((after < before).all() for before, after in zip(chain, chain[1:], strict=False))
+@settings(max_examples=100, deadline=None)
+@given(experts(), st.integers(2, 5))
+def test_laws_of_the_product(drawn, copies):
+    """Order and grouping do not matter, copies divide the variance, more is surer, the masked have no gradient; KL is torch's."""
+    mu, logvar, rng = drawn
+    m, order = len(mu), torch.tensor(rng.permutation(len(mu)))
+    present = torch.tensor(rng.random((m, 1)) < 0.6)[None]
+    mu, logvar = mu.requires_grad_(), logvar.requires_grad_()
+    joint = product_of_experts(Gaussian(mu, logvar), present)
+    mixed = product_of_experts(Gaussian(mu[order], logvar[order]), present[:, order])
+    torch.testing.assert_close(tuple(mixed), tuple(joint), rtol=1e-4, atol=1e-4)
+    (joint.mu.sum() + joint.logvar.sum()).backward()
+    for leaf in (mu, logvar):
+        assert leaf.grad.isfinite().all() and not leaf.grad[~present[0, :, 0]].any()
+    mu, logvar = mu.detach(), logvar.detach()
+    chain = [product_of_experts(Gaussian(mu, logvar), (torch.arange(m) < k)[None, :, None]) for k in range(m + 1)]
+    for k, (fewer, more) in enumerate(zip(chain, chain[1:], strict=False)):
+        assert (more.logvar <= fewer.logvar + 1e-5).all()
+        told = fewer.mu * torch.exp(more.logvar - fewer.logvar) + mu[k] * torch.exp(more.logvar[0] - logvar[k])
+        torch.testing.assert_close(more.mu, told, rtol=1e-4, atol=1e-3), "one more, to what was fused before"
+    same = Gaussian(mu[:1].expand(copies, -1, -1), logvar[:1].expand(copies, -1, -1))
+    precision = (-product_of_experts(same, torch.ones(1, copies, 1, dtype=torch.bool)).logvar).double().exp() - 1
+    torch.testing.assert_close(precision[0], copies * (-logvar[0].double()).exp(), rtol=1e-3, atol=1e-5)
+    assert (joint.kl_to_prior() >= 0).all()
+    want = kl_divergence(Normal(joint.mu.double(), (joint.logvar.double() / 2).exp()), Normal(0.0, 1.0)).sum(-1)
+    torch.testing.assert_close(joint.kl_to_prior().double(), want, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

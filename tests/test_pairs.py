@@ -72,6 +72,8 @@ def test_by_hand_there_may_be_two_modalities_three_classes_or_no_label() -> None
         ({"rows": torch.full((30, 2), 12)}, "'b' go from 12 to 12; its pool has 0 to 11"),
         ({"rows": torch.full((30, 2), -1)}, "'a' go from -1"),
         ({"labels": torch.zeros(29, dtype=torch.int64)}, "29 labels for 30 tuples"),
+        ({"labels": np.zeros(30)}, "labels is a ndarray; it takes a tensor"),
+        ({"pools": {"a": torch.zeros(30, 4), "b": np.zeros((12, 2, 3))}}, "b is a ndarray; it takes a tensor"),
         ({"present": {"c": torch.ones(30).bool()}}, "present has"),
         ({"present": {"b": torch.ones(30).bool()}}, "present has .*'b': 30.* the pools have .*'b': 12"),
         ({"pool_labels": {"a": torch.zeros(29), "b": torch.zeros(12)}}, "pool_labels has .*'a': 29"),
@@ -239,6 +241,15 @@ def test_batches_hold_each_triplet_once(small: data.Triplets, size: int, seed: i
     else:
         assert not torch.equal(labels, small.labels) and torch.equal(means.sort().values, whole.sort().values)
         assert torch.equal(labels, torch.cat([y for _, y in small.batches(size, seed)]))
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99), st.integers(0, 9), st.integers(0, 9))
+def test_order_and_tuples_are_functions_of_seed_and_epoch_alone(one: int, other: int, seed: int, epoch: int, before: int) -> None:
+    pairs = two(seed=seed)
+    again = two(seed=seed).repaired(before).repaired(epoch)  # resumed elsewhere
+    assert torch.equal(pairs.repaired(epoch).rows, again.rows) and torch.equal(pairs.repaired(epoch).labels, again.labels)
+    assert torch.equal(torch.cat(pairs.order(one, seed)), torch.cat(again.order(other, seed))), "whatever the batch size"
 
 
 def test_take_keeps_some_tuples_and_all_pools() -> None:

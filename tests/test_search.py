@@ -57,6 +57,22 @@ def test_a_trial_that_diverges_fails_and_the_search_goes_on(base, monkeypatch):
     assert search.search(2, base=base)["state"].tolist() == ["fail", "complete"]
 
 
+def test_a_storage_that_cannot_be_had_or_holds_no_such_search_is_one_line_and_leaves_nothing(base, tmp_path):
+    (tmp_path / "file").touch()
+    for storage in ("nonsense://", "nonsense", "mysql://nobody@nowhere/x", f"sqlite:///{tmp_path}/file/x.db"):
+        for new in (True, False):
+            with pytest.raises(ValueError, match="The storage .* cannot be had|There is no search") as caught:
+                search.study_of("search", storage, new=new)
+            assert "\n" not in str(caught.value) and len(str(caught.value)) <= 200
+    for name, words in (("typo", "There is no search 'typo'"), ("../../evil", "it takes a folder's name")):
+        with pytest.raises(ValueError, match=words):
+            search.study_of(name)
+    search.search(1, base=base)
+    with pytest.raises(ValueError, match="There is no search 'typo'"):
+        search.study_of("typo", f"sqlite:///{tmp_path}/search.db")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["file", "search.db"]
+
+
 def test_the_search_never_sees_a_test_set(base, monkeypatch):
     assert search.BASE.data.split == "by_writer" and search.BASE.train.epochs <= 5
     loaded, load = [], data.load

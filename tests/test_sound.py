@@ -5,6 +5,7 @@ import dataclasses
 import io
 import sys
 import wave
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from conftest import needs_real
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sounding import file_of, nearness, tone
 
 from mvae_lib import build, checkpoint, data
 from mvae_lib.data import DataError, speech, standin
@@ -25,23 +27,6 @@ from study.app import sound
 from study.evidence import __main__ as shell
 from study.evidence import audibility, classifiers
 from study.plots import draw
-
-
-def file_of(samples: np.ndarray, rate: int, format: str = "WAV", subtype: str | None = None) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate, format=format, subtype=subtype)
-    return buffer.getvalue()
-
-
-def tone(seconds: float, rate: int, height: float = 440.0) -> np.ndarray:
-    return 0.3 * np.sin(2 * np.pi * height * np.arange(round(seconds * rate)) / rate)
-
-
-def nearness(a: np.ndarray, b: np.ndarray, slack: int) -> float:
-    """The greatest correlation of two signals, one of them moved by up to `slack` samples."""
-    a, b = a.astype(float), np.pad(b.astype(float), (slack, slack + max(0, len(a) - len(b))))
-    moved = np.lib.stride_tricks.sliding_window_view(b, len(a))
-    return float((moved @ a / (np.linalg.norm(moved, axis=1) * np.linalg.norm(a) + 1e-9)).max())
 
 
 @pytest.fixture(scope="module")
@@ -161,10 +146,12 @@ def test_too_loud_a_file_is_made_quieter_as_a_whole() -> None:
         (b"", "no sound file"),
         (b"RIFF", "no sound file"),
         (b"\x89PNG\r\n\x1a\n" + bytes(500), "no sound file"),
-        (file_of(np.zeros(0), 8000), "silent"),
+        (file_of(np.zeros(0), 8000), "header says that it holds no sample"),
         (file_of(np.zeros(8000), 8000), "silent"),
-        (file_of(np.stack([tone(0.3, 8000), -tone(0.3, 8000)], axis=1), 8000), "silent"),
-        (file_of(tone(0.02, 8000), 8000), "20 ms"),
+        (file_of(np.stack([tone(0.3, 8000), -tone(0.3, 8000)], axis=1), 8000), "cancel each other out"),
+        (file_of(tone(0.0249, 8000), 8000), "24.8 ms; a spoken digit takes 100 ms or more"),
+        (file_of(tone(0.3, 8000)[:, None].repeat(9, 1), 8000), "9 channels of 8,000 Hz; it takes 8 of 384,000"),
+        (file_of(tone(0.3, 8000), 8000).replace(b"\x40\x1f\0\0", b"\xff\xff\xff\x7f", 1), "2,147,483,647 Hz"),
         (file_of(tone(10.1, 8000), 8000), "longer than 10 s"),
         (file_of(np.array([0.1, np.nan] * 4000), 8000, subtype="FLOAT"), "not numbers"),
         (file_of(np.array([0.1, np.inf] * 4000), 8000, subtype="FLOAT"), "not numbers"),
@@ -232,10 +219,14 @@ def test_a_model_that_copies_is_heard_as_its_ceiling(model_and_splits, monkeypat
     assert len(draw("spectrograms", frame, sounds=found).axes) == 6
 
 
-def test_speech_without_a_time_axis_has_no_sound() -> None:
-    model = build(small.run()).eval()
+def test_speech_without_a_time_axis_has_no_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, test = build(small.run()).eval(), small.triplets("test")
     with pytest.raises(ValueError, match="'frames'"):
-        audibility.sounds(model, small.triplets("test"), [0])
+        audibility.sounds(model, test, [0])
+    monkeypatch.setattr(audibility, "train_classifier", lambda *data: pytest.fail("trained before it was looked at"))
+    for table in (partial(audibility.audibility_table, train=test), audibility.noise_table):
+        with pytest.raises(ValueError, match="'frames'"):
+            table(model, test)
 
 
 def test_the_command_prints_nothing_but_the_table(model_and_splits, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -79,13 +79,15 @@ def test_refuses_json_of_another_form(change, match):
 
 @pytest.mark.parametrize("name", ["", "a/b", "../evil", "..", ".hidden", "a\\b", "a\nb"])
 def test_a_run_s_name_is_a_folder_s(name):
-    with pytest.raises(ValueError, match="RunSpec.name is"):
+    with pytest.raises(ValueError, match="RunSpec.name is .*; it takes a folder's name, without / and no dot first."):
         RunSpec(name=name)
 
 
 @pytest.mark.parametrize("name", ["", "left.eye", "kl", "7up", "a b", "keys"])
 def test_a_modality_s_name_is_a_word_that_nothing_else_has(name):
-    with pytest.raises(ValueError, match="Modality.name is"):
+    with pytest.raises(
+        ValueError, match="Modality.name is .*; it takes letters, digits and _, a letter first, and no word of ours"
+    ):
         Modality(name, (2,), "gaussian")
 
 

@@ -19,9 +19,10 @@ from study.app.drawing import drawn
 from study.app.listener import Listener
 from study.app.pen import EXAMPLES
 from study.app.picture import SIDE
-from study.app.sound import PEAK
+from study.app.sound import PEAK, SPAN
 from study.app.studio import NONE, Studio
 from study.app.upload import MOST
+from study.plots import style
 
 pytestmark = needs_runs
 
@@ -128,6 +129,21 @@ def test_a_file_that_is_too_large_is_refused_whether_it_was_sent_or_not(studio, 
     assert "at most 8 MB" in studio.message.value and len(studio.message.value) < 200 and picture(studio) == nothing
 
 
+def test_in_noise_as_in_none_the_studio_s_cut_is_read_right():
+    """Of the committed table of the real test recordings; `python -m study.evidence noise spoken` makes it again."""
+    right = style.saved("noise")[0].set_index(["noise", "down", "cut"])["accuracy"]
+    assert min(right["room", 30, "studio"], right["room", 24, "studio"], right["tap", -10, "studio"]) >= 0.9
+    assert right["none", np.inf, "studio"] >= right["none", np.inf, "by hand"] - 0.01
+
+
+def test_what_is_no_word_is_said_and_of_a_long_sound_what_the_model_hears_is_played(studio):
+    content, tone = io.BytesIO(), 0.3 * np.sin(2 * np.pi * 440 * np.arange(8000) / speech.RATE)
+    soundfile.write(content, np.pad(tone, 4000), speech.RATE, format="WAV")
+    upload(studio, content.getvalue())
+    assert "0.66 s of sound. This is no word that I know." in studio.message.value
+    assert len(soundfile.read(io.BytesIO(bytes(studio.said.value)))[0]) == SPAN
+
+
 @pytest.mark.parametrize(("content", "words"), [(b"no sound", "no sound file"), (b"", "no sound file")])
 def test_what_is_no_sound_is_refused_in_the_panel_and_loses_nothing(studio, content, words):
     studio.pens["farsi"].strokes = EXAMPLES["farsi"][7]
@@ -171,7 +187,7 @@ def test_any_test_recording_can_be_picked_and_its_ceiling_heard(model):
     torch.testing.assert_close(studio.given["speech"][0], test.pools["speech"][row], atol=1e-4, rtol=0)
     assert studio.means()["label"].argmax() == 7
     upload(studio, bytes(studio.said.value))  # a file takes its place
-    assert studio.pick.value == NONE and tuple(studio.given) == ("speech",)
+    assert studio.pick.value == NONE and tuple(studio.given) == ("speech",) and "no word" not in studio.message.value
     studio.pick.value = row
     studio.forget.click()
     assert studio.pick.value == NONE and not studio.given

@@ -199,5 +199,5 @@ def _download(source: Source) -> Path:
     except ValueError as error:
         raise DataError(f"{source.url}: gave no whole file ({error}). Nothing was kept; run again, or bring {target}.") from None
     except OSError as error:
-        need = f"{source.size:,} bytes" if source.size else "about 16 MB"
-        raise DataError(f"{target}: cannot be written ({error}); it takes {need}. Make room there, then run again.") from None
+        need, why = f"{source.size:,} bytes" if source.size else "about 16 MB", error.strerror or error
+        raise DataError(f"{target}: cannot be written ({why}); it takes {need}. {storage.advice(error)}") from None

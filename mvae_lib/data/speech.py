@@ -3,11 +3,16 @@
 A frame is 25 ms, a hop 10 ms; frames are not centred.
 """
 
+import atexit
 import io
+import os
+import shutil
+import tempfile
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +28,13 @@ MFCC = {"sr": RATE, "n_fft": FRAME, "win_length": FRAME, "hop_length": HOP, "cen
 """Of the `mean` and `frames` views, as librosa takes them; its inverse needs the same."""
 FLOOR = 1e-10  # mel power of silence; no other floor: a frame's values depend on that frame alone
 Samples = Int16[np.ndarray, "n"]  # 8 kHz, mono
+
+_LIBROSA = find_spec("librosa")
+if _LIBROSA and not any(os.access(place, os.W_OK) for place in (os.path.expanduser("~"), Path(_LIBROSA.origin or "").parent)):
+    # librosa's numba keeps what it compiled in one of the two, or raises
+    if "NUMBA_CACHE_DIR" not in os.environ:
+        os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="numba-")
+        atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import Any
 import librosa
 import numpy as np
 import soundfile
-from jaxtyping import Float32, Int16, Num
+from jaxtyping import Bool, Float32, Float64, Int16, Num
 from numpy import ndarray
+from scipy.signal import butter, sosfiltfilt
 
 from mvae_lib.data.sources import DataError
 from mvae_lib.data.speech import FLOOR, FRAME, FRAMES, HOP, MFCC, RATE
@@ -16,8 +17,14 @@ from mvae_lib.data.speech import FLOOR, FRAME, FRAMES, HOP, MFCC, RATE
 ITERATIONS = 32  # of Griffin and Lim's search for phases: 100 take twice as long and win 0.1 dB
 LOUDEST = 1e4  # mel power above any that a full-scale signal has; a model's frames may ask for more than a float holds
 PEAK = 0.7  # of full scale, in what is played
-QUIET = 30  # dB under an upload's loudest frame that count as silence: 40 keeps a room's noise (30 dB down), 20 cuts words
 LONGEST = 10  # seconds of an upload; the longest recording of the data has 2.3
+WIDEST = {"rate": 384_000, "channels": 8}  # of an upload: a header may claim any, and memory is taken for it
+SPAN = (FRAMES - 1) * HOP + FRAME  # samples that a model hears
+SHORTEST, ISLAND = 800, 7  # samples of a word; frames that a noise of 50 ms touches, and which a word has more of
+FAINT, QUIET = -60, -40  # where words end, in dB: of full scale, whatever is louder; and of the loudest frame
+ABOVE, LOUD, ROOM = 6, 10, 50  # dB above the noise where a word begins, and that its loudest frame has; frames of a room's noise
+OVER, LEFT = 2.0, 0.03  # how many times the noise's power is taken from a sound's, and what share of it is left at least
+HIGH = butter(4, 100, "highpass", fs=RATE, output="sos")  # where words are is seen above 100 Hz: not in hum, steps or an offset
 SPANS = {"speech": f"{((FRAMES - 1) * HOP + FRAME) / RATE:.2f} s"}
 """What stands at the right end of the map of a modality: how long its frames take."""
 LIMITS = {"ratio": {"speech": (-0.5, 1.5)}, "mean": {"speech": (-4.0, 4.0)}, "frames": {"speech": (-3.0, 3.0)}}
@@ -66,13 +73,17 @@ def wav(samples: Num[ndarray, "n"]) -> bytes:
 def read_upload(content: bytes) -> Int16[ndarray, "n"]:
     """A sound file of any rate, channels and format that soundfile reads -> a recording as the data's, 8 kHz.
 
-    Silence at both ends is cut. The level stays as it is: the data's own levels span 26 dB, and a model trained on them reads
-    test recordings at a tenth or at thrice their level within 2 points as well; bringing all to one level won nothing.
-    DataError: no sound file, one longer than `LONGEST`, a silent one, or one with less than a frame (25 ms) of sound.
+    It is the piece that `word` finds. The level stays as it is: the data's own levels span 26 dB, and a model trained on them
+    reads test recordings at a tenth or at thrice their level within 2 points as well; bringing all to one level won nothing.
+    DataError, in one line: no sound file, one longer than `LONGEST` or above `WIDEST`, or one without a word.
     """
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             rate = file.samplerate
+            if rate > WIDEST["rate"] or file.channels > WIDEST["channels"]:
+                raise DataError(
+                    f"The sound has {file.channels} channels of {rate:,} Hz; it takes {WIDEST['channels']} of {WIDEST['rate']:,}."
+                )
             channels = file.read(LONGEST * rate + 1, dtype="float32", always_2d=True)  # [n, channels]
     except (soundfile.SoundFileError, TypeError):  # TypeError: headerless formats ask for more than a name
         raise DataError(f"These {len(content):,} bytes are no sound file that can be read; take WAV, FLAC, OGG or MP3.") from None
@@ -80,17 +91,57 @@ def read_upload(content: bytes) -> Int16[ndarray, "n"]:
         raise DataError(f"The sound is longer than {LONGEST} s; one spoken digit takes less than 3 s. Cut it to that.")
     if not np.isfinite(channels).all():
         raise DataError("The sound has samples that are not numbers (NaN or infinite); record or export it again.")
+    if not len(channels):
+        raise DataError("The file's header says that it holds no sample: its recorder never closed it. Export it again.")
     mono = channels.mean(1, dtype=np.float64)  # [n, channels] -> [n]
-    if len(mono):
-        mono = librosa.resample(mono, orig_sr=rate, target_sr=RATE)
-        mono, _ = librosa.effects.trim(_within(mono), top_db=QUIET, frame_length=FRAME, hop_length=HOP)
-    samples = pcm(mono)
-    if not samples.any():
-        raise DataError("The sound is silent; record a digit, nearer to the microphone.")
-    if len(samples) < FRAME:
-        lasts = 1000 * len(samples) / RATE
-        raise DataError(f"The sound lasts {lasts:.0f} ms without its silence; it takes 25 ms or more of speech.")
-    return samples
+    if np.abs(mono).max() < 0.01 * np.abs(channels).max():
+        raise DataError("The channels of the sound cancel each other out: one is the other upside down. Export one alone.")
+    return pcm(word(_within(librosa.resample(mono, orig_sr=rate, target_sr=RATE)).astype(np.float64)))
+
+
+def word(sound: Float64[ndarray, "n"]) -> Float64[ndarray, "m"]:
+    """The piece of a sound that a model hears, at 8 kHz: the word, at most `SPAN` samples, without the noise of its room.
+
+    Words are frames (25 ms) that are `ABOVE` the noise and not `QUIET`, 50 ms or more of them in a row; where they last longer
+    than a model hears, it is the piece with most energy. Noise is what the quietest frames have, where these are so many that
+    they are a room's; its mean power spectrum is then taken from the piece's (spectral subtraction).
+    DataError: the sound is shorter than `SHORTEST`; or silent, steady, or nothing but clicks.
+    Source: Berouti, Schwartz & Makhoul, IEEE ICASSP 1979.
+    """
+    if len(sound) < SHORTEST:
+        lasts, least = (np.floor(10_000 * n / RATE) / 10 for n in (len(sound), SHORTEST))
+        raise DataError(f"The sound lasts {lasts:.1f} ms; a spoken digit takes {least:.0f} ms or more.")
+    sound = sound - sound.mean()
+    high = np.pad(sosfiltfilt(HIGH, sound), (0, (FRAME - len(sound)) % HOP))
+    framed = np.lib.stride_tricks.sliding_window_view(high, FRAME)[::HOP]  # [n] -> [T, 200]
+    level = 10 * np.log10((framed**2).mean(1) + FLOOR)  # [T], dB of full scale
+    loudest, quiet = level.max(), level < np.percentile(level, 10) + ABOVE
+    noise = 10 * np.log10((10 ** (level[quiet] / 10)).mean()) if quiet.sum() >= ROOM else -np.inf
+    if loudest < FAINT:
+        raise DataError(f"The sound is silent, or nearly ({loudest:.0f} dB above 100 Hz). Is the microphone muted, or far away?")
+    if loudest < noise + LOUD:
+        raise DataError(f"Nothing in the sound is {LOUD} dB above its noise. Say one digit, nearer to the microphone.")
+    edges = np.flatnonzero(np.diff(np.pad(level > max(noise + ABOVE, loudest + QUIET), 1)))  # where words begin and end, in turn
+    energy = np.zeros(len(level))
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        if end - begin >= ISLAND:
+            energy[begin:end] = 10 ** (level[begin:end] / 10)
+    if not energy.any():
+        raise DataError("Nothing in the sound lasts longer than a click (50 ms). Say one digit, nearer to the microphone.")
+    first = np.convolve(energy, np.ones(FRAMES))[FRAMES - 1 :].argmax()
+    inside = first + np.flatnonzero(energy[first : first + FRAMES])
+    if np.isfinite(noise):
+        sound = _without(sound, quiet)
+    return sound[inside[0] * HOP : inside[-1] * HOP + FRAME]
+
+
+def _without(sound: Float64[ndarray, "n"], quiet: Bool[ndarray, "T"]) -> Float64[ndarray, "n"]:
+    """A sound with the noise of some of its frames taken from all."""
+    spectrum = librosa.stft(sound, n_fft=FRAME, hop_length=HOP)  # [101, T'], centred
+    power, near = np.abs(spectrum) ** 2, (np.arange(spectrum.shape[1]) - FRAME // 2 / HOP).clip(0, len(quiet) - 1).astype(int)
+    noise = power[:, quiet[near]].mean(1, keepdims=True)  # [101, 1]
+    gain = np.sqrt(np.maximum(1 - OVER * noise / np.maximum(power, np.finfo(float).tiny), LEFT))
+    return librosa.istft(gain * spectrum, hop_length=HOP, n_fft=FRAME, length=len(sound))
 
 
 def _within(samples: Num[ndarray, "n"]) -> Float32[ndarray, "n"]:

@@ -17,12 +17,13 @@ from study.app.panel import Panel, sized
 from study.app.pen import EXAMPLES, Pen
 from study.app.picture import Picture
 from study.app.scene import Scene
-from study.app.sound import read_upload, wav
+from study.app.sound import SPAN, read_upload, wav
 from study.app.upload import Upload
 from study.evidence.audibility import audible, recorded, scaler
 from study.plots import style
 
 NONE = -1  # a choice that stands for none
+STRANGE = 1.5  # sd of the training frames from a sound to what is rebuilt of it: recordings in noise reach 1.34, tones pass 3
 
 
 class Studio(Panel):
@@ -99,14 +100,21 @@ class Studio(Panel):
     def _load(self, name: str, size: int, parts: list) -> None:
         samples = read_upload(self.file.content(size, parts))
         self.listen(samples)
-        self.say(f"{name}: {len(samples) / speech.RATE:.2f} s of sound. {self.note}")
+        known = "" if self._away() < STRANGE else " This is no word that I know."
+        self.say(f"{name}: {len(samples) / speech.RATE:.2f} s of sound.{known} {self.note}")
+
+    def _away(self) -> float:
+        """How far what is rebuilt of the sound alone is from it: root mean square, in sd of the training frames."""
+        said = self.given["speech"]
+        return float((self.model.reconstruct({"speech": said})["speech"] - said.flatten(1)).square().mean().sqrt())
 
     def _pick(self) -> None:
         if self.pairs and self.pick.value != NONE:
             self.listen(recorded(self.pairs, self.pick.value), self.pick.value)
 
     def listen(self, samples: Int16[ndarray, "n"] | None, pick: int = NONE) -> None:
-        """Give the model a sound at 8 kHz, or none. `pick`: which of the recordings it is."""
+        """Give the model a sound at 8 kHz, or none; what it hears of it is played. `pick`: which of the recordings it is."""
+        samples = None if samples is None else samples[:SPAN]
         self.pick.value, self.said.value = pick, b"" if samples is None else wav(samples)
         raw = None if samples is None else torch.from_numpy(speech.frames(samples))  # [n] -> [13, 64]
         self._give("speech", None if raw is None else ((raw - self.scaler["offset"]) / self.scaler["scale"])[None])  # [1, 13, 64]

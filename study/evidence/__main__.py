@@ -37,6 +37,7 @@ TABLES: dict[str, tuple[Function, str]] = {  # what makes each, and which parame
     "latents": (seeds.latents_over_seeds, "runs"),
     "coherence": (classifiers.coherence_table, "run split z"),
     "audibility": (audibility.audibility_table, "run split"),
+    "noise": (audibility.noise_table, "run split seed"),
     "calibration": (labels.calibration_table, "run split"),
     "likelihood": (likelihood.likelihood_table, "run split draws steps triplets=60"),
     "classifiers": (labels.label_baselines, "split seeds"),

@@ -1,11 +1,14 @@
 """A hyper-parameter search. Each trial is a run like any other: a search that was stopped goes on with the same command."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pandas as pd
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from sklearn.utils import resample
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from mvae_lib import data, train
 from mvae_lib.presets import AS_WRITTEN
@@ -30,12 +33,23 @@ def propose(trial: optuna.trial.BaseTrial, base: RunSpec = BASE) -> RunSpec:
     return replace(base, model=model, train=replace(base.train, learning_rate=rate, batch_size=batch, beta=beta))
 
 
-def study_of(name: str = "search", storage: str | None = None) -> optuna.Study:
-    """The Optuna study of that name, new or to go on with; by default in an SQLite file beside the runs."""
-    RUNS.mkdir(parents=True, exist_ok=True)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
-    storage = storage or f"sqlite:///{RUNS / (name + '.db')}"
-    return optuna.create_study(storage=storage, pruner=pruner, study_name=name, load_if_exists=True)
+def study_of(name: str = "search", storage: str | None = None, new: bool = False) -> optuna.Study:
+    """The Optuna study of that name; by default in an SQLite file beside the runs. `new`: it may be one that is not there yet.
+    ValueError, and nothing is made: no such study, a name that no folder can have, or a storage that cannot be had."""
+    url = storage or f"sqlite:///{RUNS / (RunSpec(name=name).name + '.db')}"
+    try:
+        if new:
+            RUNS.mkdir(parents=True, exist_ok=True)
+            pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
+            return optuna.create_study(storage=url, pruner=pruner, study_name=name, load_if_exists=True)
+        if url.startswith("sqlite") and not Path(make_url(url).database or "").is_file():  # SQLite would make it
+            raise KeyError
+        return optuna.load_study(storage=url, study_name=name)
+    except KeyError:
+        raise ValueError(f"There is no search {name!r:.40} in {url:.80}; begin one: python -m study.evidence search.") from None
+    except (SQLAlchemyError, ImportError) as error:
+        why = str(error).partition("\n")[0]
+        raise ValueError(f"The storage {url:.60} cannot be had ({why:.60}); take one like sqlite:////tmp/search.db.") from None
 
 
 def search(trials: int = 40, storage: str | None = None, name: str = "search", base: RunSpec = BASE) -> pd.DataFrame:
@@ -44,7 +58,7 @@ def search(trials: int = 40, storage: str | None = None, name: str = "search", b
     that was stopped after one ends as one that was not. The value is the mean over combinations, at beta 1 whatever it trained
     at. A trial reports after each of the base's epochs and ends early where the median before it was better. Machines that share
     a storage (an Optuna URL) share a search. Source: Bergstra et al., NeurIPS 2011."""
-    study, (pairs, held_out) = study_of(name, storage), (data.load(split, base.data) for split in ("train", "val"))
+    study, (pairs, held_out) = study_of(name, storage, new=True), (data.load(split, base.data) for split in ("train", "val"))
 
     def value_of(trial: optuna.Trial) -> float:
         run, value = propose(trial, base), float("inf")
