@@ -22,6 +22,7 @@ ALONE = {name for name in NAMES if FIGURES.get(name, {"needs": "notebook"}).get(
 pytestmark = pytest.mark.filterwarnings("ignore:The set_bad function:PendingDeprecationWarning")  # seaborn calls it
 
 RUNS = {name: pd.read_csv(style.SAVED / f"{name}.csv")["seed"].nunique() for name in SEEDED}
+RUNS["classifiers"] = pd.read_csv(style.SAVED / "classifiers.csv").query("classifier == 'MLP'")["seed"].nunique()
 
 
 def with_means(name: str) -> int:

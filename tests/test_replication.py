@@ -154,7 +154,7 @@ def test_what_readme_s_words_say_of_limits_and_calibration_is_so():
     assert ("`classify` is too sure; averaged over draws it is well calibrated" in README) == too_sure
 
 
-SAME = ("mean", "std", "sd", "change", "value", "standard_error", "se")
+SAME = ("mean", "std", "sd", "change", "value", "standard_error", "se", "gain", "gain_error")
 
 
 class Alike(ast.NodeTransformer):

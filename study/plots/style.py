@@ -112,8 +112,8 @@ def saved(name: str, where: Path = SAVED) -> tuple[pd.DataFrame, str]:
 
 
 def pm(values: pd.Series, form: str = "{:.1f}") -> str:
-    """Mean ± sd of the same values, each in the form: no mean stands beside another's sd."""
-    return f"{form.format(values.mean())} ± {form.format(values.std())}"
+    """Mean ± sd of the same values, each in the form: no mean stands beside another's sd. One value stands alone."""
+    return form.format(values.mean()) + (f" ± {form.format(values.std())}" if values.count() > 1 else "")
 
 
 def measured(name: str) -> tuple[pd.DataFrame, str]:
