@@ -7,7 +7,8 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from ipykernel.kernelapp import IPKernelApp
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 MEMORY = 2 * 2**30  # bytes that a kernel may write to: a file that asks for more is an error in its panel, and ends nobody else
 
@@ -32,7 +33,7 @@ class Fork(ForkServerProcess):
 class ForkedProvisioner(LocalProvisioner):
     """Forks a kernel where jupyter_client would start a Python: it is there at once, and what it does not write it shares."""
 
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         file, where = self.parent.connection_file, os.fspath(kwargs.get("cwd") or os.getcwd())  # pyright: ignore
         self.process = Fork(target=serve, args=(file, where, dict(kwargs["env"])), daemon=True)
         self.process.start()

@@ -7,7 +7,7 @@ from multiprocessing import get_context
 from signal import SIG_DFL, SIGTERM, signal
 from typing import Any
 
-from jupyter_client.provisioning import KernelProvisionerFactory
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.web import HTTPError, RequestHandler
 from traitlets import Bool, Integer, List, Unicode
@@ -38,7 +38,8 @@ class PageConnection(NoDelayConnection):
         self.websocket_handler.close()
 
     def disconnect(self) -> None:
-        self.kernel_manager.last_activity = datetime.now(UTC)
+        if self.kernel_manager:
+            self.kernel_manager.last_activity = datetime.now(UTC)
         super().disconnect()
 
 
