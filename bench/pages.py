@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,14 @@ def app(folder: Path, *options: str) -> Iterator[str]:
 
 
 def kernels() -> list[psutil.Process]:
-    """Those of the pages that this process serves: forks of a fork server, which is named as they are."""
-    servers = psutil.Process().children(recursive=True)
-    forks = [process for process in servers if any("multiprocessing.forkserver" in part for part in process.cmdline())]
-    return [process for process in forks if process.ppid() in {fork.pid for fork in forks}]
+    """Those of all that this process serves: JupyterLab's, and the page's, forks of a fork server that are named as it is."""
+    words = {}
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended
+            words[process] = " ".join(process.cmdline())
+    forks = {process.pid: process for process, said in words.items() if "multiprocessing.forkserver" in said}
+    of_lab = [process for process, said in words.items() if "ipykernel_launcher" in said]
+    return of_lab + [process for process in forks.values() if process.ppid() in forks]
 
 
 @contextmanager

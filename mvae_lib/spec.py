@@ -157,9 +157,9 @@ class RunSpec(_Checked):
             raw = msgspec.json.decode(text)
             run = msgspec.convert(raw, cls)
         except msgspec.MsgspecError as error:
-            raise ValueError(f"This is no RunSpec in JSON: {error}.") from None
+            raise ValueError(f"This is no RunSpec in JSON: {str(error):.120}.") from None
         if unknown := _unknown(raw, msgspec.to_builtins(run)):
-            raise ValueError(f"This is no RunSpec in JSON: no field is called {', '.join(unknown)}.")
+            raise ValueError(f"This is no RunSpec in JSON: no field is called {', '.join(unknown):.80}.")
         return run
 
 

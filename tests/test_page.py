@@ -25,9 +25,9 @@ pytestmark = needs_runs
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory, browsed) -> Iterator[str]:
-    """The page as `make app` serves it, but that the kernel of a page that has gone ends after 3 seconds."""
+    """The page as `make app` serves it, but that the kernel of a page that has gone ends after 10 seconds."""
     folder = tmp_path_factory.mktemp("app")
-    with pages.app(folder, "--Kernels.gone=3", "--Kernels.cull_interval=1") as address:
+    with pages.app(folder, "--Kernels.gone=10", "--Kernels.cull_interval=1") as address:
         yield address
         browsed[0].goto("about:blank")
 

@@ -27,8 +27,8 @@ VISITORS = 20  # at once
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page as `make app` serves it, but that it ends the kernels of pages that have gone after 3 seconds."""
-    options = ["--Kernels.gone=3", "--Kernels.cull_interval=1"]
+    """The page as `make app` serves it, but that it ends the kernels of pages that have gone after 10 seconds."""
+    options = ["--Kernels.gone=10", "--Kernels.cull_interval=1"]
     with pages.app(tmp_path_factory.mktemp("visitors"), *options) as address:
         yield address
 
@@ -46,9 +46,9 @@ class Visitor:
     def __init__(self, socket: Any) -> None:
         self.socket, self.session = socket, Session()
 
-    async def ask(self, kind: str, **content: Any) -> dict:
+    async def ask(self, kind: str, metadata: dict | None = None, **content: Any) -> dict:
         """Send a message -> the reply's content, once the kernel is idle again; widgets' new values go to `state`."""
-        message = self.session.msg(kind, content)
+        message = self.session.msg(kind, content, metadata=metadata)
         await self.socket.write_message(json.dumps({**message, "channel": "shell", "buffers": []}, default=str))
         reply: dict = {}
         while True:

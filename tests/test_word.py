@@ -24,7 +24,7 @@ def test_the_word_is_found_in_a_noisy_room(spoken: list[np.ndarray], noise: str)
     for seed, samples in enumerate(spoken[:5]):
         loud = np.flatnonzero(np.abs(samples) > 0.1 * np.abs(samples).max())
         samples = samples[loud[0] : loud[-1] + 1]
-        heard = audibility.in_a_room(samples, noise, -10 if noise == "tap" else 24, np.random.default_rng(seed))
+        heard = audibility.in_a_room(samples, noise, -10.0 if noise == "tap" else 24.0, np.random.default_rng(seed))
         found = sound.word(heard)
         assert len(found) <= sound.SPAN and abs(len(found) - min(len(samples), sound.SPAN)) < 0.1 * speech.RATE
         assert nearness(found, np.pad(samples, 800), 0) > 0.9
@@ -65,7 +65,7 @@ def test_what_holds_no_word_is_refused(what: str) -> None:
 def test_noise_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small untrained model on the stand-in's frames: cut by hand, without noise, it reads what it is given by the pool."""
     monkeypatch.setenv("MVAE_DATA", "standin")
-    monkeypatch.setattr(audibility, "NOISES", [("room", 24)])
+    monkeypatch.setattr(audibility, "NOISES", [("room", 24.0)])
     test = data.load("test", DataRecipe(split="by_writer", speech="frames"))
     shapes = (*small.MODEL.modalities[:2], Modality("speech", (13, 64), "gaussian", (), (16,)))
     model = build(dataclasses.replace(small.run(dataclasses.replace(small.MODEL, modalities=shapes)), data=test.recipe)).eval()

@@ -66,13 +66,8 @@ def read_fsdd(archive: Path) -> list[Recording]:
             if int(digit) not in range(10) or int(take) not in range(50) or not len(samples):
                 raise ValueError(f"digit {digit}, take {take}, {len(samples)} samples")
             recordings.append(Recording(int(digit), speaker, int(take), samples))
-        except (
-            ValueError,
-            wave.Error,
-            EOFError,
-            RuntimeError,
-        ) as error:  # the last, without a word, from wave: a chunk that lies
-            what = error or "a chunk is longer than the file"
+        except (ValueError, wave.Error, EOFError, RuntimeError) as error:
+            what = str(error) or "a chunk is longer than the file"  # of which wave says nothing
             raise DataError(f"{archive}: {name} is not digit_speaker_take.wav, 8 kHz mono 16-bit ({what}).") from None
     return recordings
 

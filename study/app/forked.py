@@ -6,7 +6,6 @@ import resource
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from ipykernel.kernelapp import IPKernelApp
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
@@ -43,6 +42,8 @@ class ForkedProvisioner(LocalProvisioner):
 
 def serve(file: str, where: str, env: dict[str, str]) -> None:
     """Be a kernel, in the process that was forked for it. It ends with the one that it was forked from."""
+    from ipykernel.kernelapp import IPKernelApp  # here: where it is imported, widgets speak to a kernel
+
     os.setsid()
     os.chdir(where)
     os.environ.clear()

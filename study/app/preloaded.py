@@ -8,12 +8,12 @@ import importlib
 import sys
 
 import torch
-from ipywidgets import Widget
+from ipywidgets import Widget, register_comm_target
 
 from study.app.page import page
 
-KERNELS = """study.app.forked ipykernel.ipkernel ipykernel.debugger IPython.core.completerlib IPython.core.debugger psutil sqlite3
-    IPython.extensions.storemagic tornado.platform.asyncio tornado.queues""".split()
+KERNELS = """study.app.forked ipykernel.kernelapp ipykernel.ipkernel ipykernel.debugger IPython.core.completerlib
+    IPython.core.debugger IPython.extensions.storemagic psutil sqlite3 tornado.platform.asyncio tornado.queues""".split()
 """What a kernel imports as it starts."""
 
 sys.modules["debugpy"] = None  # pyright: ignore[reportArgumentType] (a page has no debugger, and each kernel would load one: 8 MB)
@@ -23,5 +23,6 @@ page()
 Widget.close_all()
 for name in KERNELS:  # after the widgets, which speak to a kernel as soon as this is imported
     importlib.import_module(name)
+register_comm_target()  # ipywidgets does it as it is imported, where there is a kernel by then
 gc.collect()
 gc.freeze()

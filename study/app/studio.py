@@ -103,6 +103,7 @@ class Studio(Panel):
         known = "" if self._away() < STRANGE else " This is no word that I know."
         self.say(f"{name}: {len(samples) / speech.RATE:.2f} s of sound.{known} {self.note}")
 
+    @torch.inference_mode()
     def _away(self) -> float:
         """How far what is rebuilt of the sound alone is from it: root mean square, in sd of the training frames."""
         said = self.given["speech"]

@@ -20,6 +20,8 @@ class Upload(anywidget.AnyWidget):
 
     def content(self, size: int, parts: list) -> bytes:
         """The bytes of a file of that size, from the message's buffers. DataError: more than `most`."""
-        if max(size, sum(map(len, parts))) > self.most:
-            raise DataError(f"The file has {size / 1e6:.1f} MB, and at most {self.most / 1e6:g} are taken. Cut it to one word.")
+        if (came := max(size, sum(map(len, parts)))) > self.most:
+            raise DataError(
+                f"The file has {came / 1e6:.1f} MB, and at most {self.most / 1e6:g} MB are taken. Cut it to one word."
+            )
         return b"".join(parts)

@@ -20,7 +20,7 @@ from study.evidence.classifiers import labels_of, samples, train_classifier
 
 GIVEN = {"speech": ["speech"], "Farsi": ["farsi"], "Kannada": ["kannada"], "all three": ["farsi", "kannada", "speech"]}
 RECORDING, CEILING, CLASS_MEAN = "the recording", "its own MFCCs", "class mean"
-NOISES = [("room", 36), ("room", 30), ("room", 24), ("room", 18), ("white", 30), ("white", 24), ("tap", -10)]
+NOISES = [("room", 36.0), ("room", 30.0), ("room", 24.0), ("room", 18.0), ("white", 30.0), ("white", 24.0), ("tap", -10.0)]
 ROOM = RATE // 2  # samples before the word, and as many after it
 Sound = Int16[ndarray, "_"]  # samples at 8 kHz
 _recordings = cache(lambda source: data.recordings())  # read once for each source: the real ones, or the stand-in's
