@@ -117,8 +117,8 @@ def information_table(
 
 
 def informed_table(told: pd.DataFrame) -> pd.DataFrame:
-    """`information_table` counted: a row a factor. active, inactive: how many dimensions are; active_above, inactive_above: how many
-    of these are above the highest null; above_kl: how many estimates exceed their dimension's KL by more than the null's
+    """`information_table` counted: a row a factor. active, inactive: how many dimensions are; active_above, inactive_above: of
+    these, how many are above the highest null; above_kl: how many estimates exceed their dimension's KL by more than the null's
     width; and of the dimension chosen on validation its number (best), what it tells, and what the choice tells when permuted."""
     rows = {}
     for factor, part in told.groupby("factor", sort=False):
