@@ -86,7 +86,9 @@ def test_a_curve_is_measured_in_both_ways_after_each_epoch(monkeypatch, tmp_path
     few = {split: triplets(split) for split in ("train", "val")}
     monkeypatch.setattr(data, "load", lambda split, recipe: replace(few[split], recipe=recipe))
     monkeypatch.setattr(validation, "RUNS", tmp_path)
-    monkeypatch.setattr(validation, "AS_RUN", replace(run(), train=replace(AS_RUN.train, batch_size=16, compile=False)))
+    monkeypatch.setattr(
+        validation, "AS_RUN", replace(run(), train=replace(AS_RUN.train, batch_size=16, compile=False, precision="bfloat16"))
+    )
     frame = validation.validation_curve(seed=1, epochs=2)
     assert list(frame.columns) == ["seed", "epoch", "authors", "sampled", "mean"] and set(frame["seed"]) == {1}
     history = pd.read_csv(tmp_path / "as_run-real-1" / "history.csv").query("split == 'val' and subset == 'm1,m2,m3'")
