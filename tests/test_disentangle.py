@@ -122,6 +122,16 @@ def test_information_is_above_chance_where_it_is_and_nowhere_else():
     assert (picked["null_chosen"] < picked["null_highest"]).all() and len(picked) == 2, "a lucky choice, on others' samples"
 
 
+def test_the_dimensions_that_tell_are_counted_by_factor():
+    table = information(perfect())
+    counts = disentangle.informed_table(table.assign(active=table["index"] != 4, kl=0.5)).set_index("factor")
+    names = ["active", "active_above", "inactive", "inactive_above", "above_kl", "best"]
+    assert counts.loc["digit", names].tolist() == [5, 1, 1, 0, 1, 1]
+    assert counts.loc["speaker", names[1::2]].tolist() == [0, 1, 4]
+    told = table.query("factor == 'speaker' and index == 4")["information"].item()
+    assert counts.loc["speaker", "information"] == pytest.approx(told)
+
+
 def test_draws_tell_no_more_than_their_kl_and_means_do():
     """A dimension with a posterior of N(.02 c, 1): its KL is .0002 c^2, and its mean names the class."""
     mean = 0.02 * (OF["digit"].float() - 4.5)[:, None]
@@ -136,6 +146,7 @@ def test_no_committed_information_exceeds_its_kl():
     table = pd.read_csv(ROOT / "figures" / "information.csv")
     over = table["information"] - table["null_mean"] > table["kl"] + (table["null_highest"] - table["null_mean"])
     assert not over.any(), table[over]
+    assert (pd.read_csv(ROOT / "figures" / "informed.csv")["above_kl"] == 0).all()
     assert (table[table["chosen"]]["factor"].value_counts() == 1).all(), "one dimension a factor is chosen, and on validation"
 
 

@@ -6,22 +6,13 @@ import re
 
 import pandas as pd
 import pytest
+from telling import COLUMNS, SEEDS, figures, readme_s_text, replication_s_text, split
 
 from mvae_lib.storage import ROOT
-from mvae_lib.tables import CLASS_MEAN, FLOOR, GLOBAL_MEAN, REPORT_ORDER
-from study.evidence.seeds import over_class_mean, spread
-from study.plots import report_table, style
+from mvae_lib.tables import CLASS_MEAN, GLOBAL_MEAN, REPORT_ORDER
+from study.plots import report_table
 
-COLUMNS = {
-    "accuracy": "accuracy",
-    '"ELBO"': "reported_bound",
-    "m1 BCE": "bce_farsi",
-    "m2 BCE": "bce_kannada",
-    'm3 "MSE"': "sse_speech",
-}
 REPLICATION, README = ((ROOT / name).read_text() for name in ("REPLICATION.md", "README.md"))
-TABLE2 = pd.read_csv(ROOT / "figures" / "table2.csv")
-SEEDS = pd.read_csv(ROOT / "figures" / "seeds_as_run.csv")
 FLOAT = r"[-+]?\d[\d,]*\.?\d*"
 
 
@@ -45,8 +36,33 @@ def says(cell: str, value: float) -> bool:
     return abs(number(cell) - value) <= 0.5 * 10.0 ** -places(cell) + 1e-9
 
 
-def split(name: str) -> pd.DataFrame:
-    return TABLE2[TABLE2["split"] == name].set_index("given")
+def test_replication_says_what_the_tables_say():
+    assert replication_s_text() == REPLICATION, "python tests/telling.py writes it anew"
+
+
+def test_readme_s_results_are_the_report_s_and_the_same_seeds_throughout():
+    assert readme_s_text(README) == README, "python tests/telling.py writes it anew"
+    assert SEEDS["epochs"].nunique() == 1, "the runs of one table are trained alike"
+
+
+def test_the_numbers_that_are_typed_are_the_report_s_or_a_recipe_s():
+    text = re.sub(r"\{[^}]*\}|`[^`]*`", "", (ROOT / "tests" / "replication.txt").read_text())
+    recipe = {
+        0.1,
+        0.4,
+        20.0,
+        0.002,
+        0.16,
+        99.20,
+        99.95,
+    }  # of the stopping rule, tolerances, an exact sum; claim 1's are the report's
+    typed = {float(each) for each in re.findall(r"(?<![\w.])\d*\.\d+", text)}
+    assert typed <= recipe | set(report_table().to_numpy().ravel().round(6)), typed
+
+
+def test_every_table_that_replication_names_is_there():
+    for name in re.findall(r"`([\w*]+\.csv)`", REPLICATION):
+        assert list((ROOT / "figures").glob(name)), name
 
 
 def test_replication_s_table_2_is_the_report_s_and_ours():
@@ -69,77 +85,12 @@ def test_replication_s_table_2_is_the_report_s_and_ours():
 def test_replication_s_class_means_are_the_table_s():
     ours, report = split("train, running"), report_table()
     rows = rows_under(REPLICATION, "| given | missing | report | ours | class mean (train)")
-    assert len(rows) == 6
+    assert len(rows) == 9
     for given, missing, theirs, own, mean, apart in rows:
-        metric = f"bce_{missing.lower()}"
+        metric = f"bce_{missing.lower()}" if missing != "speech" else "sse_speech"
         value, limit = ours.loc[given, metric], split("train").loc[CLASS_MEAN, metric]
         assert says(theirs, report.loc[given, metric]) and says(own, value) and says(mean, limit)
         assert says(apart, 100 * (value / limit - 1))
-
-
-METRICS = {"accuracy": "{:.2f}", "bce_farsi": "{:.1f}", "bce_kannada": "{:.1f}", "sse_speech": "{:.4f}"}
-SAID = {
-    "accuracy": "accuracy, %",
-    "bce_farsi": "Farsi BCE, nats",
-    "bce_kannada": "Kannada BCE, nats",
-    "sse_speech": "speech SSE",
-}
-SPLITS = {"train": "train", "val": "validation", "test": "test", "test_dig": "Dig-MNIST"}
-
-
-def scaled(metric: str, value: float) -> float:
-    return 100 * value if metric == "accuracy" else value
-
-
-def readme_s_results() -> str:
-    """What stands in README between its marks: every cell from one CSV, the guesses' rows from table2.csv's baselines.
-    `python tests/test_replication.py` writes it."""
-    over_seeds, report = spread(SEEDS, ["split", "given"]), report_table()
-
-    def ours(part: str, given: str, metric: str) -> str:
-        values = [METRICS[metric].format(scaled(metric, over_seeds[how, metric][part, given])) for how in ("mean", "std")]
-        return " ± ".join(values)
-
-    def row(*cells: str) -> str:
-        return f"| {' | '.join(cells)} |"
-
-    names = dict(zip(("m1", "m2", "m3"), ("Farsi", "Kannada", "speech"), strict=True))
-    called = {given: f"{style.marks(given, 3)} {' + '.join(names[m] for m in given.split(','))}" for given in REPORT_ORDER}
-    guesses = {CLASS_MEAN: "*class mean*", GLOBAL_MEAN: "*global mean*", FLOOR: "*floor*"}
-    heads = [cell for metric in METRICS for cell in (SAID[metric], "", "")]
-    lines = [row("given", *heads), row("---", *["---:"] * 12)]
-    lines += [row("", *["*report, train*", "ours, train", "**ours, test**"] * 4)]
-    for given, words in called.items():
-        each = [(METRICS[m].format(scaled(m, report.loc[given, m])), m) for m in METRICS]
-        cells = [(theirs, ours("train, running", given, m), f"**{ours('test', given, m)}**") for theirs, m in each]
-        lines.append(row(words, *(cell for three in cells for cell in three)))
-    for name, words in guesses.items():
-        on = [[look.format(split(part).loc[name, m]) for part in ("train", "test")] for m, look in METRICS.items()][1:]
-        lines.append(row(words, "", "", "", *(cell for train, test in on for cell in ("", train, f"**{test}**"))))
-    runs = f"mean ± sd over {SEEDS['seed'].nunique()} seeds of {SEEDS['epochs'].unique().tolist()[0]} epochs"
-    lines += ["", f"*Ours: {runs}, one sampled z; train: over the last epoch, as the report has it.*", ""]
-    lines += [row("test, at the posterior mean", *SAID.values()), row("---", *["---:"] * 4)]
-    lines += [row(words, *(ours("test, posterior mean", given, m) for m in METRICS)) for given, words in called.items()]
-    lines += ["", f"*What `model.classify` and `model.reconstruct` return: {runs}.*", ""]
-    over = over_class_mean(SEEDS, TABLE2).groupby(["metric", "split"])["mean"].agg(["min", "max"])
-    lines += [row("not given", *SPLITS.values()), row("---", *["---:"] * 4)]
-    for metric, name in zip(list(METRICS)[1:], names.values(), strict=True):
-        between = [over.loc[(metric, part)] for part in SPLITS]
-        lines.append(row(name, *(f"{low:+.1f} to {high:+.1f} %" for low, high in between)))
-    runs = runs.replace(" ± sd", "")
-    lines += [
-        "",
-        f"*Its cost above that of the training class mean on the same split: lowest and highest row; {runs}, one sampled z.*",
-    ]
-    return "\n".join(lines)
-
-
-BEGIN, END = "<!-- table: figures/seeds_as_run.csv, the guesses from figures/table2.csv -->\n", "\n<!-- end of table -->"
-
-
-def test_readme_s_results_are_the_report_s_and_the_same_seeds_throughout():
-    assert README.split(BEGIN)[1].split(END)[0] == readme_s_results(), "python tests/test_replication.py writes it anew"
-    assert SEEDS["epochs"].nunique() == 1, "the runs of one table are trained alike"
 
 
 def test_what_readme_s_words_say_of_limits_and_calibration_is_so():
@@ -147,11 +98,9 @@ def test_what_readme_s_words_say_of_limits_and_calibration_is_so():
     assert ("there the mean of all digits is the better guess" in " ".join(README.split())) == (
         limit[CLASS_MEAN] > limit[GLOBAL_MEAN]
     )
-    sure = pd.read_csv(ROOT / "figures" / "calibration.csv").query("split == 'test'")
-    by = sure.assign(over=sure["confidence"] - sure["accuracy"]).groupby(["z", "given"])[["over", "calibration_error"]].mean()
-    mean, averaged = by.loc["posterior mean"], by.loc["20 draws"]
-    too_sure = (mean["over"] > 0).mean() > 0.5 and mean["calibration_error"].mean() > averaged["calibration_error"].mean()
-    assert ("`classify` is too sure; averaged over draws it is well calibrated" in README) == too_sure
+    sure = figures("calibration").query("split == 'test'")
+    by = sure.assign(over=sure["confidence"] - sure["accuracy"]).groupby("z")[["over", "calibration_error"]].mean()
+    assert ("`classify` is too sure" in README) == (by.loc["posterior mean", "over"] > 0)
 
 
 SAME = ("mean", "std", "sd", "change", "value", "standard_error", "se", "gain", "gain_error")
@@ -208,17 +157,12 @@ def test_a_table_of_several_seeds_names_its_runs_and_they_are_alike():
             assert (frame.groupby("name")["epochs"].nunique() == 1).all(), f"{path.name} holds runs of several lengths"
 
 
-def test_replication_s_six_claims_are_the_notebook_s():
-    claims = pd.read_csv(ROOT / "figures" / "claims.csv").astype(str)
-    rows = rows_under(REPLICATION, "| | the report | verdict | measured |")
-    assert rows == claims[["claim", "the report", "verdict", "measured"]].to_numpy().tolist() and len(rows) == 6
-
-
-def test_the_claims_name_every_kind_of_run_that_they_rest_on():
-    named = figures("claims")["source"].iloc[0]
-    for table in ("seeds_as_run", "speakers"):
-        assert figures(table)["source"].iloc[0] in named, table
-    assert re.search(r"as_run, seed \d+, \d+ epochs, test", named)
+def test_each_claim_names_the_runs_of_every_table_that_it_rests_on():
+    claims = figures("claims")
+    assert list(claims["claim"]) == [1, 2, 3, 4, 5, 6]
+    for rests in claims["rests on"]:
+        for name, _, runs in (each.partition(": ") for each in rests.split(" · ")):
+            assert runs == figures(name)["source"].iloc[0], (name, runs)
 
 
 def test_readme_s_speeds_are_the_bench_s():
@@ -238,50 +182,3 @@ def test_readme_s_speeds_are_the_bench_s():
 
 def test_a_wrong_number_would_be_found():
     assert says("99.49 %", 99.493) and not says("99.49 %", 99.52) and says("**+0.5 %**", 0.46) and not says("-0.0 %", 0.2)
-
-
-def figures(name: str) -> pd.DataFrame:
-    return pd.read_csv(ROOT / "figures" / f"{name}.csv", dtype={"answer": str})
-
-
-def by_answer(question: str, metric: str) -> pd.Series:
-    return figures(f"choice_{question}").set_index(["answer", "given"])[metric]
-
-
-def test_the_numbers_of_replication_s_other_rows_are_the_tables():
-    """Row by row: which numbers its third cell must hold, in order."""
-    kl, gradient = split("train")["kl"], figures("gradients").groupby("answer")["gradient"].max()
-    grey = figures("grey_levels").query("0 < value < 255").groupby("modality")["share"].sum()
-    choice, farsi, right = figures("choice_rebuilt"), by_answer("rebuilt", "bce_farsi"), 100 * by_answer("rebuilt", "accuracy")
-    epochs, singles = choice["epochs"].iloc[0], ["m1", "m2", "m3"]
-    two = figures("choice_activation").pivot(index="answer", columns="given").loc[["swish", "ReLU, batch norm"]]
-    every = [("neg_elbo", 1), ("sse_speech", 100), ("kl", 1), ("bce_farsi", 1), ("bce_kannada", 1)]
-    sums = [list(scale * two[column, "m1,m2,m3"]) for column, scale in every]
-    trials = figures("search_history")
-    done = trials.query("state == 'complete'")
-    pairs = ["m1,m2", "m2,m3", "m1,m3"]
-    expected = {
-        '"information in this latent': [kl[["m1", "m2", "m3"]].mean(), kl[pairs].mean(), kl["m1,m2,m3"]],
-        "zero-initialised logvar heads": [gradient[w] for w in ("weights at zero", "weights and biases at zero", "default")],
-        'swish "as an alternative': [epochs, *sums[0], 100, *sum(sums[1:], []), *100 * two["accuracy", "m3"]],
-        "its formula:": [epochs, choice["seed"].nunique(), farsi["given", "m2"], farsi["all", "m2"]]
-        + [right[answer, given] for answer in ("given", "all") for given in singles],
-        "hyper-parameters were tuned": [
-            len(trials),
-            *trials["how"].value_counts().reindex(["random", "proposed"]),
-            len(done),
-            done["value"].min(),
-        ],
-        '"binary images"': [100 * grey["farsi"], 100 * grey["kannada"]],
-    }
-    rows = rows_under(REPLICATION, "| what the report says | report | ours |")
-    for beginning, values in expected.items():
-        (cell,) = [row[2] for row in rows if row[0].startswith(beginning)]
-        said = re.findall(rf"(?<![\w.]){FLOAT}(?![\w.])", re.sub(r"`[^`]*`", "", cell))
-        assert len(said) == len(values), (beginning, said, values)
-        assert all(says(word, value) for word, value in zip(said, values, strict=True)), (beginning, said, values)
-
-
-if __name__ == "__main__":  # README's results anew, from the committed CSVs
-    before, rest = README.split(BEGIN)
-    (ROOT / "README.md").write_text(before + BEGIN + readme_s_results() + END + rest.split(END, 1)[1])

@@ -205,3 +205,11 @@ def test_what_a_missing_modality_costs_is_of_its_own_split_s_class_mean():
     assert table.loc[("test", "m2"), ["mean", "limit", "seeds"]].tolist() == pytest.approx([0.5, 110, 2])
     assert table.loc[("train, running", "m3"), "mean"] == pytest.approx(100 * (1.21 * 1.005 - 1))
     assert table.loc[("test", "m2"), "sd"] == pytest.approx(1 / 2**0.5)
+
+
+def test_that_nothing_is_there_takes_seeds_enough_and_a_narrow_interval():
+    def said(*differences: float) -> str:
+        return seeds.none_up(seeds.paired(pd.DataFrame({"a": differences})), 0.5)
+
+    assert said(-0.1, 0.1, 0.0, -0.1, 0.1) == "held" and said(0.1, 0.2, 0.1, 0.2, 0.1) == "failed"
+    assert said(-0.1, 0.1, 0.0, -0.1) == "no test with 4 seeds could tell" and "reaches above 0.5" in said(-2, 2, 1, -1, 0)

@@ -116,6 +116,20 @@ def information_table(
     return pd.concat(frames, names=["factor", "index"]).swaplevel().reset_index()
 
 
+def informed_table(told: pd.DataFrame) -> pd.DataFrame:
+    """`information_table` counted: a row a factor. active, inactive: how many dimensions are; active_above, inactive_above: of
+    these, how many are above the highest null; above_kl: how many estimates exceed their dimension's KL by more than the null's
+    width; and of the dimension chosen on validation its number (best), what it tells, and what the choice tells when permuted."""
+    rows = {}
+    for factor, part in told.groupby("factor", sort=False):
+        above, active, best = part["information"] > part["null_highest"], part["active"], part[part["chosen"]].iloc[0]
+        over = part["information"] - part["kl"] > part["null_highest"]
+        counts = {"active": active.sum(), "active_above": (above & active).sum(), "inactive": (~active).sum()}
+        counts |= {"inactive_above": (above & ~active).sum(), "above_kl": over.sum(), "best": best["index"]}
+        rows[factor] = counts | best[["information", "null_chosen", "entropy"]].to_dict()
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("factor").reset_index()
+
+
 def disentanglement_table(
     draws: Float[Tensor, "N D"], factors: Factors, active: Bool[Tensor, "D"], times: int = 20
 ) -> pd.DataFrame:

@@ -110,17 +110,30 @@ def holm(p: pd.Series) -> pd.Series:
 
 def paired(differences: pd.DataFrame) -> pd.DataFrame:
     """Of differences, a row a seed and a column a comparison: a row a comparison. change and sd: mean and standard deviation;
-    seeds: how many; low, high: the mean's 95 % interval; p: Student's t, two-sided; p_holm: corrected for all rows.
-    The last four are NaN where the seeds do not differ, or are one."""
+    seeds: how many; up: in how many of them it is above 0; low, high: the mean's 95 % interval; p: Student's t, two-sided;
+    p_holm: corrected for all rows. The last four are NaN where the seeds do not differ, or are one."""
     rows = {}
     for name, column in differences.items():
         change, (low, high, p) = column.dropna(), [float("nan")] * 3
         if change.nunique() > 1:
             test = ttest_1samp(change, 0)
             (low, high), p = test.confidence_interval(), test.pvalue
-        rows[name] = {"change": change.mean(), "sd": change.std(), "seeds": len(change), "low": low, "high": high, "p": p}
+        seen = {"change": change.mean(), "sd": change.std(), "seeds": len(change), "up": (change > 0).sum()}
+        rows[name] = seen | {"low": low, "high": high, "p": p}
     table = pd.DataFrame.from_dict(rows, orient="index")
-    return table.assign(p_holm=holm(table["p"]))
+    return table.assign(p_holm=holm(table["p"])).astype({"seeds": int, "up": int})
+
+
+def none_up(tests: pd.DataFrame, small: float) -> str:
+    """What rows of `paired` say of a prediction that no change is above 0. "failed": one is up in every seed. "held": no mean's
+    interval ends above `small`, below which a change does not count. Else it is not told; nor is it by fewer than five seeds,
+    which are all up by chance in more than one case of 20. It does not depend on how many tests the table has."""
+    seeds = int(tests["seeds"].min())
+    if seeds < 5:
+        return f"no test with {seeds} seed{'s' * (seeds > 1)} could tell"
+    if (tests["up"] == tests["seeds"]).any():
+        return "failed"
+    return "held" if (tests["high"] < small).all() else f"not told, an interval of {seeds} seeds reaches above {small:g}"
 
 
 def paired_gain(frame: pd.DataFrame, unit: str = "seed") -> pd.DataFrame:

@@ -127,14 +127,16 @@ def without_a_speaker(epochs: int = 3, seeds: int = 3, base: RunSpec = BASE) -> 
 
 
 def contest(best: RunSpec, epochs: int = 5, seeds: int = 3) -> pd.DataFrame:
-    """A search's winner beside both presets, trained here where they are not yet, alike, over seeds, on the split by writers."""
+    """A search's winner beside both presets, trained here where they are not yet, alike, over seeds, on the split by writers.
+    view: of speech; where it differs, so do the units of sse_speech and of the bounds."""
     frames = {}
     for seed in range(seeds):
         runs = {"the search's winner": best, "as_written": AS_WRITTEN, "as_run": AS_RUN}
         for answer, run in runs.items():
             alike = replace(run.train, precision=BASE.train.precision, compile=False, seed=seed)
             runs[answer] = replace(run, name=f"contest-{answer}", data=replace(run.data, split=BASE.data.split), train=alike)
-        frames[seed] = _tables(runs, epochs, "answer", ("val", "test"))
+        views = {answer: run.data.speech for answer, run in runs.items()}
+        frames[seed] = _tables(runs, epochs, "answer", ("val", "test")).assign(view=lambda f, views=views: f["answer"].map(views))
     return pd.concat(frames, names=["seed"]).reset_index(0)
 
 
