@@ -38,7 +38,7 @@ lab: .venv/.stamp ## open JupyterLab on the first notebook
 
 app: .venv/.stamp ## open the page on this machine alone: the explorer, and a place to draw and to speak
 	@echo "app: serving the page (Ctrl-C here ends it)"
-	@cd notebooks/page && JUPYTER_PATH="$(CURDIR)/notebooks/page:$(CURDIR)/.venv/share/jupyter" "$(CURDIR)/$(PY)" -m study.app explorer.ipynb
+	@cd notebooks/page && JUPYTER_PATH="$(CURDIR)/notebooks/page:$(CURDIR)/.venv/share/jupyter" "$(CURDIR)/$(PY)" -m voila explorer.ipynb
 
 data: .venv/.stamp ## get the public data files and prepare the arrays of both presets
 	@echo "data: looking for the public files"
@@ -51,7 +51,7 @@ figures: .venv/.stamp ## redraw every figure from saved results into data/out/, 
 bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae; instead, BROWSER=1: the explorer's latency, BUSY=1: beside other work)
 	@$(PY) -m bench.run $(if $(PEERS),--peers) $(if $(BROWSER),--browser) $(if $(BUSY),--busy)
 
-soak: .venv/.stamp ## try hard what the study promises, for twenty minutes: broken files, kills, moves, visitors, two studies in a row
+soak: .venv/.stamp ## try hard what the study promises, for twenty minutes: broken files, kills, moves, two studies in a row
 	@$(PY) -m bench.soak
 
 refresh: .venv/.stamp ## renew the committed notebooks and figures (real data only)

@@ -8,11 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from bench.clocks import ROOT
 
@@ -46,22 +44,12 @@ def lab(folder: Path, server: str = "jupyterlab", ours: bool = True) -> Iterator
 
 
 @contextmanager
-def app(folder: Path, *options: str) -> Iterator[str]:
-    """The explorer's page as `make app` serves it, what it writes in a folder -> its address."""
-    command = ["study.app", "explorer.ipynb", "--port={port}", *options]
+def app(folder: Path) -> Iterator[str]:
+    """The explorer's page as `make app` serves it, once a kernel is warmed, what it writes in a folder -> its address."""
+    command = ["voila", "explorer.ipynb", "--port={port}"]
     with _served(command, folder, PAGE, {"JUPYTER_PATH": f"{PAGE}{os.pathsep}{SHARE}"}) as address:
+        wait(lambda: "filled with 1 kernel" in (folder / "log").read_text(), PATIENCE, lambda: "no kernel was warmed")
         yield address
-
-
-def kernels() -> list[psutil.Process]:
-    """Those of all that this process serves: JupyterLab's, and the page's, forks of a fork server that are named as it is."""
-    words = {}
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):  # it has ended
-            words[process] = " ".join(process.cmdline())
-    forks = {process.pid: process for process, said in words.items() if "multiprocessing.forkserver" in said}
-    of_lab = [process for process, said in words.items() if "ipykernel_launcher" in said]
-    return of_lab + [process for process in forks.values() if process.ppid() in forks]
 
 
 @contextmanager
@@ -77,7 +65,7 @@ def _served(command: list[str], folder: Path, cwd: Path, variables: dict[str, st
     with log.open("w") as file:
         server = subprocess.Popen(command, env={**os.environ, **own, **variables}, stdout=file, stderr=file, cwd=cwd)
     try:
-        wait(lambda: _listens(port) or server.poll() is not None, PATIENCE, lambda: "the server does not listen")
+        wait(lambda: _listens(port) or server.poll() is not None, 120, lambda: "the server does not listen")
         if server.poll() is not None:
             raise RuntimeError(f"The server ended: {log.read_text()[-2000:]}")
         yield f"http://127.0.0.1:{port}"
@@ -157,7 +145,7 @@ def wait(until: Callable[[], bool], seconds: float, otherwise: Callable[[], str]
 
 
 def _listens(port: int) -> bool:
-    """Without asking for a page: the explorer's would start a kernel."""
+    """Without asking for a page: the explorer's would take the kernel that was warmed for it."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -1,7 +1,7 @@
 """``make soak``: what the study promises, tried hard for twenty minutes; a table of what was tried, how often, and what was lost.
 
 A mutated file is lost if its reader does anything but read it or refuse it in one line; a killed training, if it does not end as
-an undisturbed one, bit for bit; a visitor, if the picture is not their own.
+an undisturbed one, bit for bit.
 """
 
 import argparse
@@ -13,8 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -25,9 +24,8 @@ import psutil
 import torch
 from safetensors import safe_open
 
-from bench import mutations, pages
+from bench import mutations
 from bench.clocks import ROOT
-from bench.panel import Panel
 from mvae_lib import load, train
 from mvae_lib.storage import PRETRAINED, PROCESSED
 from study.app.explorer import Explorer
@@ -121,38 +119,6 @@ def moves(count: int) -> Found:
     return count, [f"{grown:.1f} MiB more after {count:,} moves than after {count // 10:,}"] if grown > GROWTH else []
 
 
-@contextmanager
-def served(page: str) -> Iterator[str]:
-    """A page that runs at an address, or one of our own."""
-    with tempfile.TemporaryDirectory() as folder, nullcontext(page) if page else pages.app(Path(folder)) as address:
-        yield address
-
-
-def visitors(count: int, page: str = "") -> Found:
-    """So many visitors of the page at once: each moves a slider of their own, and sees what that gives, alone or not."""
-    lost, seen = [], {}
-    with served(page) as address, pages.opened() as first:
-        panels = {}
-        for number in range(count):
-            tab = pages.new_page(first.context.browser, viewport={"width": 1280, "height": 800})
-            tab.goto(address)
-            panels[number] = Panel(tab)
-        for ask in (lambda number, panel: panel.pad.wait_for(), lambda number, panel: panel.drag(0, 0.2 + 0.2 * (number % 4))):
-            for number, panel in list(panels.items()):
-                try:
-                    ask(number, panel)
-                except Exception as error:
-                    lost.append(f"visitor {number}: {str(error).splitlines()[0]}")
-                    del panels[number]
-        for number, panel in panels.items():  # all have moved theirs
-            picture = panel.settled()
-            if seen.setdefault(number % 4, picture) != picture:
-                lost.append(f"visitor {number}: another picture than one who did the same")
-    if len(set(seen.values())) < len(seen):
-        lost.append("visitors who did different things see one picture")
-    return count, lost
-
-
 def studies(count: int) -> Found:
     """The smoke profile's notebooks, on the stand-in, from a clean slate each time: tables and figures, byte for byte."""
     outs: list[dict[str, bytes]] = []
@@ -182,21 +148,19 @@ def without_clock(path: Path) -> bytes:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, count in {"mutations": 100_000, "kills": 25, "moves": 10_000, "visitors": 20, "studies": 2}.items():
+    for name, count in {"mutations": 100_000, "kills": 25, "moves": 10_000, "studies": 2}.items():
         parser.add_argument(f"--{name}", type=int, default=count, help=f"how many; 0: none; {count:,} unless told")
-    parser.add_argument("--page", default="", help="the address of a page that runs; one is served otherwise")
     args = parser.parse_args()
     tries: dict[str, tuple[int, Callable[[int], Found]]] = {
         "mutated files, over all readers": (args.mutations, broken_files),
         "trainings killed and gone on with": (args.kills, kills),
         "moves of the explorer": (args.moves, moves),
-        "visitors of the page at once": (args.visitors if pages.CHROMIUM else 0, lambda n: visitors(n, args.page)),
         "studies in a row, byte for byte": (args.studies, studies),
     }
     rows, lines = [], []
     for what, (count, attempt) in tries.items():
         if not count:
-            print(f"soak: skipped: {what}" + (", as there is no chromium" if "page" in what and not pages.CHROMIUM else ""))
+            print(f"soak: skipped: {what}")
             continue
         print(f"soak: {what}", end=" ", flush=True)
         began = time.monotonic()
