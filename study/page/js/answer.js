@@ -28,8 +28,8 @@ export function inWords({ p, given, moved, known, bound }) {
   else if (known && !strange.length)
     notes.push(
       sure
-        ? `Of test digits that it was as sure of from ${listed(given.map(({ title }) => title))}, ${(100 * known.right_sure).toFixed(1)} % were right.`
-        : `Of test digits that it was as unsure of, ${Math.round(100 * known.right_unsure)} % were right.`,
+        ? `Where it is as sure of a test digit from ${listed(given.map(({ title }) => title))}, it is right in ${(100 * known.right_sure).toFixed(1)} % of cases.`
+        : `Where it is unsure of a test digit, it is right in ${Math.round(100 * known.right_unsure)} % of cases.`,
     );
   return { sure, digits: sure ? [first] : [first, second], sentence, notes };
 }

@@ -54,14 +54,14 @@ export function makeCard(name, title, numerals, actions) {
     const pen = makePen(given, { begin: own, end: give, erase });
     const trace = document.createElement("select");
     trace.setAttribute("aria-label", `A ${title} numeral to trace`);
-    trace.append(new Option("trace …", -1), ...numerals.map((_, digit) => new Option(digit, digit)));
+    trace.append(new Option("trace", -1), ...numerals.map((_, digit) => new Option(digit, digit)));
     trace.addEventListener("change", () => {
       faint = numerals[trace.value] ?? [];
       fill.disabled = !faint.length;
       if (faint.length) actions.give(null);
       repaint();
     });
-    const fill = button("Fill in", `Give the ${title} numeral that is chosen`, () => actions.give({ kind: "numeral", digit: Number(trace.value) }));
+    const fill = button("Fill", `Give the ${title} numeral that is chosen`, () => actions.give({ kind: "numeral", digit: Number(trace.value) }));
     fill.disabled = true;
     tools.append(trace, fill, button("↶", `Take back the last ${title} stroke`, () => erase(false)), button("✕", `Clear ${title}`, () => erase(true)));
     return (image) => pen(content?.kind === "numeral" ? numerals[content.digit] : own(), faint, image);
@@ -85,10 +85,13 @@ export function makeCard(name, title, numerals, actions) {
       });
     });
     const load = button("File", "Take a sound file", () => ((file.value = ""), file.click()));
-    const replay = button("▶ given", "Hear what is given", () => play(actions.heard()));
-    const hear = button("▶ rebuilt", "Hear what is rebuilt", () => tried(() => play(actions.hear())));
-    tools.append(say, load, file, replay, hear, button("✕", "Clear speech", () => actions.give(null)));
-    return () => (replay.disabled = !content);
+    const replay = button("▶ Hear it", "Hear what is given", () => play(actions.heard()));
+    const hear = button("▶ Hear it", "Hear what is rebuilt", () => play(actions.hear()));
+    replay.className = hear.className = "play";
+    given.after(replay);
+    rebuilt.after(hear);
+    tools.append(say, load, file, button("✕", "Clear speech", () => actions.give(null)));
+    return () => (replay.hidden = !content);
   }
   const show = numerals ? drawing() : speaking();
 
@@ -101,6 +104,9 @@ export function makeCard(name, title, numerals, actions) {
       card.classList.toggle("missing", view.missing);
       box.checked = !view.missing;
       box.disabled = !content;
+      const empty = !content && !faint.length;
+      part(".given .frame").toggleAttribute("data-hint", empty);
+      if (empty) part(".given .frame").dataset.hint = numerals ? `draw a ${title} digit here` : "say a digit in English";
       part(".given .frame").classList.toggle("kept", view.missing && Boolean(content));
       const what = !content ? "nothing" : KINDS[content.kind];
       part(".given figcaption").textContent = view.missing ? "○ not given" : `● given: ${what}`;

@@ -5,38 +5,54 @@ export const SPAN = (FRAMES - 1) * HOP + FRAME; // samples that the model hears
 const [BINS, MELS, COEFFICIENTS, FLOOR, LOUDEST] = [FRAME / 2 + 1, 40, 13, 1e-10, 1e4];
 const [SEARCH, MOMENTUM, FIT] = [32, 0.99, 60]; // rounds of Griffin and Lim's search, its momentum; rounds of the fit of a spectrum
 
-const [COS, SIN] = [Math.cos, Math.sin].map((f) => Float64Array.from({ length: FRAME }, (_, n) => f((2 * Math.PI * n) / FRAME)));
-const HANN = COS.map((c) => (1 - c) / 2);
+const turns = (f) => Float64Array.from({ length: BINS * BINS }, (_, i) => f((2 * Math.PI * Math.floor(i / BINS) * (i % BINS)) / FRAME));
+const [COS, SIN] = [turns(Math.cos), turns(Math.sin)]; // [bin, sample] of half a frame: the other half mirrors it
+const HANN = Float64Array.from({ length: FRAME }, (_, n) => (1 - Math.cos((2 * Math.PI * n) / FRAME)) / 2);
 const DCT = Array.from({ length: COEFFICIENTS }, (_, k) =>
   Float64Array.from({ length: MELS }, (_, m) => Math.sqrt((k ? 2 : 1) / MELS) * Math.cos((Math.PI * k * (2 * m + 1)) / (2 * MELS))),
 );
 
+// The sum over n of values[n] * table[row, n].
+function product(table, row, values) {
+  let sum = 0;
+  for (let n = 0, at = row * BINS; n < BINS; n++, at++) sum += table[at] * values[n];
+  return sum;
+}
+
 // A windowed frame at a place of a signal -> its spectrum, real and imaginary [101]; what lies outside the signal is 0.
 export function spectrum(signal, from) {
-  const framed = HANN.map((weight, n) => weight * (signal[from + n] ?? 0));
+  const value = (n) => (from + n >= 0 && from + n < signal.length ? HANN[n] * signal[from + n] : 0);
+  const [even, odd] = [new Float64Array(BINS), new Float64Array(BINS)];
+  [even[0], even[BINS - 1]] = [value(0), value(BINS - 1)];
+  for (let n = 1; n < BINS - 1; n++) {
+    even[n] = value(n) + value(FRAME - n);
+    odd[n] = value(n) - value(FRAME - n);
+  }
   const [re, im] = [new Float64Array(BINS), new Float64Array(BINS)];
-  for (let k = 0; k < BINS; k++)
-    for (let n = 0, turn = 0; n < FRAME; n++, turn = (turn + k) % FRAME) {
-      re[k] += framed[n] * COS[turn];
-      im[k] -= framed[n] * SIN[turn];
-    }
+  for (let k = 0; k < BINS; k++) {
+    re[k] = product(COS, k, even);
+    im[k] = -product(SIN, k, odd);
+  }
   return [re, im];
 }
 
 // Spectra of centred frames -> the signal that is nearest to having them (overlap and add).
 export function resynthesise(spectra, length) {
-  const padded = new Float64Array(length + FRAME);
-  const weight = new Float64Array(length + FRAME);
+  const padded = new Float64Array(spectra.length * HOP + FRAME);
+  const weight = new Float64Array(padded.length);
+  const add = (at, n, value) => {
+    padded[at + n] += (HANN[n] * value) / FRAME;
+    weight[at + n] += HANN[n] ** 2;
+  };
   spectra.forEach(([re, im], t) => {
-    for (let n = 0; n < FRAME; n++) {
-      let value = re[0] + re[BINS - 1] * (n % 2 ? -1 : 1);
-      for (let k = 1, turn = n; k < BINS - 1; k++, turn = (turn + n) % FRAME) value += 2 * (re[k] * COS[turn] - im[k] * SIN[turn]);
-      if (t * HOP + n >= padded.length) break;
-      padded[t * HOP + n] += (HANN[n] * value) / FRAME;
-      weight[t * HOP + n] += HANN[n] ** 2;
+    const [a, b] = [re, im].map((part) => part.map((value, k) => (k && k < BINS - 1 ? 2 * value : value)));
+    for (let n = 0; n < BINS; n++) {
+      const [even, odd] = [product(COS, n, a), -product(SIN, n, b)];
+      add(t * HOP, n, even + odd);
+      if (n && n < BINS - 1) add(t * HOP, FRAME - n, even - odd);
     }
   });
-  return padded.map((value, n) => (weight[n] > 1e-9 ? value / weight[n] : value)).slice(FRAME / 2, FRAME / 2 + length);
+  return Float64Array.from({ length }, (_, n) => padded[n + FRAME / 2] / Math.max(weight[n + FRAME / 2], 1e-9));
 }
 
 // Samples in [-1, 1] -> MFCCs, frame by frame, [64][13]: cut, or filled with silence.
