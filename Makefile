@@ -11,7 +11,7 @@ SHARED_CORES := OMP_NUM_THREADS=1
 PIP := -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-newest lab app data figures bench soak refresh
+.PHONY: help study test test-newest lab app page data figures bench soak refresh
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ lab: .venv/.stamp ## open JupyterLab on the first notebook
 app: .venv/.stamp ## open the page on this machine alone: the explorer, and a place to draw and to speak
 	@echo "app: serving the page (Ctrl-C here ends it)"
 	@cd notebooks/page && JUPYTER_PATH="$(CURDIR)/notebooks/page:$(CURDIR)/.venv/share/jupyter" "$(CURDIR)/$(PY)" -m study.app explorer.ipynb
+
+page: .venv/.stamp ## write the page that needs no server: one HTML file, docs/index.html (or PAGE=where)
+	@echo "page: writing it from the shipped weights"
+	@$(PY) -m study.page $(PAGE)
 
 data: .venv/.stamp ## get the public data files and prepare the arrays of both presets
 	@echo "data: looking for the public files"

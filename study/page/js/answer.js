@@ -14,18 +14,19 @@ export const ranked = (p) => [...p.keys()].sort((a, b) => p[b] - p[a]);
 export function inWords({ p, given, moved, known, bound }) {
   const [first, second] = ranked(p);
   const strange = given.filter((each) => each.strange);
-  const sure = given.length > 0 && p[first] >= bound && strange.length === 0;
+  const tops = given.map(({ title, alone }) => ({ title, digit: ranked(alone)[0], p: Math.max(...alone) }));
+  const disagree = new Set(tops.filter((top) => top.p >= bound).map(({ digit }) => digit)).size > 1;
+  const sure = given.length > 0 && p[first] >= bound && !strange.length && !disagree;
   const both = `${named(first)}, ${percent(p[first])}, or ${named(second)}, ${percent(p[second])}`;
   const sentence = !given.length && !moved ? "nothing is given" : sure ? `reads ${named(first)}, ${percent(p[first])}` : `not sure: ${both}`;
   const notes = [];
   if (!given.length) notes.push("Nothing is given: what is rebuilt is the mean of the prior, an average of all digits.");
   for (const { title, kind } of strange)
     notes.push(`The ${title} ${kind} is stranger to it than 98 of 100 held-out digits. It answers with one of ten digits, whatever it is given.`);
-  const tops = given.map(({ title, alone }) => ({ title, digit: ranked(alone)[0], p: Math.max(...alone) }));
   if (new Set(tops.map(({ digit }) => digit)).size > 1)
     notes.push(`They disagree: ${listed(tops.map(({ title, digit, p }) => `${title} alone reads ${digit} (${percent(p)})`))}.`);
   if (moved) notes.push(`${listed(moved)}: moved by hand.`);
-  else if (known && !strange.length)
+  else if (known && !strange.length && !disagree)
     notes.push(
       sure
         ? `Where it is as sure of a test digit from ${listed(given.map(({ title }) => title))}, it is right in ${(100 * known.right_sure).toFixed(1)} % of cases.`

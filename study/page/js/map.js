@@ -2,7 +2,6 @@
 
 import { colour } from "./paint.js";
 
-const HUES = ["#4477aa", "#ee6677", "#228833", "#aa8a00", "#2a9bb8", "#aa3377", "#7a7a7a", "#cc5500", "#7755cc", "#00886b"]; // one a digit
 const NEAR = 24; // pixels from a digit within which a click chooses it
 
 // `points`: { label, x, y } each. `choose(i)`: called when one is clicked, or reached by the arrow keys.
@@ -17,14 +16,14 @@ export function makeMap(canvas, points, axes, choose) {
   };
 
   function draw() {
-    const fine = window.devicePixelRatio;
+    const [fine, light] = [window.devicePixelRatio, getComputedStyle(canvas).getPropertyValue("--map")];
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.textAlign = "center";
     context.textBaseline = "middle";
     points.forEach((point, i) => {
       const chosen = i === here.row;
       context.font = `${chosen ? "bold " : ""}${(chosen ? 20 : 13) * fine}px system-ui, sans-serif`;
-      context.fillStyle = HUES[point.label];
+      context.fillStyle = `hsl(${(36 * 7 * point.label) % 360} 60% ${light})`; // neighbours far apart
       context.fillText(point.label, ...place(point));
     });
     const [x, y] = place(here);
