@@ -61,8 +61,8 @@ def latencies(here: dict[str, str | int]) -> None:
     with told("its page: opening, and ten thousand moves"):
         page = browser.page_table()
         page.to_csv(OUT / "page.csv", index=False)
-    with told("the static page"):
-        file = static.table()
+    with told("the static page"), static.browser() as chromium:
+        file = static.table(chromium)
         file.to_csv(OUT / "static.csv", index=False)
     print(f"\n{browser.show(events)}\n\n{browser.show_page(page)}\n\n{static.show(file)}\n\nResults: {OUT}/browser.csv")
 

@@ -62,21 +62,20 @@ def call(page: Any, what: str) -> Any:
     return page.evaluate(f"(async () => {{ {SCRIPT.read_text()} return await {what}; }})()")
 
 
-def table(moves: int = 500, openings: int = 5, path: Path = PAGE) -> pd.DataFrame:
+def table(chromium: Any, moves: int = 500, openings: int = 5, path: Path = PAGE) -> pd.DataFrame:
     """What was asked of the page, and measured: columns what, number, measured, target."""
     size, script = {"viewport": {"width": 1280, "height": 800}}, f"{SCRIPT.read_text()} window.firstMove = first();"
     opened, busy = [], []
-    with browser() as chromium:
-        for _ in range(openings):
-            with visit(chromium, path=path, script=script, **size) as page:
-                opened.append(page.evaluate("window.firstMove"))
-                busy.append(worked(page))
-        with visit(chromium, path=path, **size) as page:
-            call(page, "moves(40)")
-            before = worked(page)
-            moved = call(page, f"moves({moves})")
-            values = [[path.stat().st_size / 1e6], opened, busy, moved, [(worked(page) - before) / moves]]
-            values += [call(page, f"strokes({max(10, moves // 10)})"), call(page, f"sounds({max(2, moves // 50)})")]
+    for _ in range(openings):
+        with visit(chromium, path=path, script=script, **size) as page:
+            opened.append(page.evaluate("window.firstMove"))
+            busy.append(worked(page))
+    with visit(chromium, path=path, **size) as page:
+        call(page, "moves(40)")
+        before = worked(page)
+        moved = call(page, f"moves({moves})")
+        values = [[path.stat().st_size / 1e6], opened, busy, moved, [(worked(page) - before) / moves]]
+        values += [call(page, f"strokes({max(10, moves // 10)})"), call(page, f"sounds({max(2, moves // 50)})")]
     rows = [(what, k, ms, ASKED[what]) for what, each in zip(ASKED, values, strict=True) for k, ms in enumerate(each)]
     return pd.DataFrame(rows, columns=["what", "number", "measured", "target"])
 

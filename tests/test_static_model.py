@@ -112,11 +112,15 @@ def test_a_drawing_becomes_the_image_that_pillow_makes_of_it(page, script):
     rng = np.random.default_rng(0)
     scribbles = [[(0.1 + 0.8 * rng.random((6, 2))).tolist() for _ in range(2)] for _ in range(5)]
     tiny = [[[0.5 + 0.1 * x, 0.5 + 0.1 * y] for x, y in stroke] for stroke in EXAMPLES[script][4]]
-    away = []
+    away, shifted = [], 0
     for strokes in [*EXAMPLES[script], *scribbles, tiny, [[[0.3, 0.3]]]]:
-        theirs = np.array(page.evaluate(f"(strokes) => [...window.study.drawn(strokes, '{script}')]", strokes))
-        away.append(abs(theirs - drawn(strokes, script).ravel() / 255))
-    assert np.mean(away) < 0.004 and max(each.mean() for each in away) < 0.015  # edges differ by half a canvas pixel, of 644
+        theirs = np.array(page.evaluate(f"(strokes) => [...window.study.drawn(strokes, '{script}')]", strokes)).reshape(28, 28)
+        moved = [np.roll(theirs, by, axis) for axis in (0, 1) for by in (0, -1, 1)]
+        differ = [abs(each - drawn(strokes, script) / 255).mean() for each in moved]
+        away.append(min(differ))
+        shifted += differ[0] > min(differ)
+    assert max(away) < 0.015 and np.mean(away) < 0.004  # edges differ by half a canvas pixel, of 644
+    assert shifted <= 2  # of a ring, the centre of mass lies between two pixels, and the last digit of a sum decides
 
 
 def test_a_recording_becomes_the_frames_that_librosa_makes_of_it(page):

@@ -36,8 +36,12 @@ pytestmark = needs_runs
 
 
 @pytest.fixture(scope="module")
-def chrome(chromium) -> Iterator[Any]:
-    with static.browser() as browser:
+def chrome(chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser with a synthetic microphone, into which it plays a word over and over."""
+    spoken = tmp_path_factory.mktemp("microphone") / "word.wav"
+    word = next(recording.samples for recording in standin.recordings() if recording.digit == 3)
+    spoken.write_bytes(sound_file(np.repeat(np.pad(word, (4000, 8000)), 6), 48000))
+    with static.browser(*MICROPHONE.format(spoken).split()) as browser:
         yield browser
 
 
@@ -84,7 +88,8 @@ def draw(page: Any, name: str, points: list[tuple[float, float]]) -> None:
 
 
 def test_the_committed_page_is_what_the_builder_makes_of_the_shipped_weights():
-    assert static.PAGE.read_text(encoding="utf-8") == made(), "docs/index.html is of other weights or sources: make page"
+    same = static.PAGE.read_text(encoding="utf-8") == made()
+    assert same, "docs/index.html is of other weights or sources: make page"
     assert static.PAGE.stat().st_size <= 8e6
     scripts = {path.stem: len(path.read_text().splitlines()) for path in (SOURCE / "js").glob("*.js")}
     assert set(scripts) == set(SCRIPTS) and max(scripts.values()) <= 250
@@ -122,6 +127,7 @@ def test_a_mouse_drags_draws_takes_away_and_brings_back(chrome):
         assert said(page).startswith("reads 7 · ۷ · ೭ · “seven”, ")
         before = {name: pixels(page, name) for name in ("farsi", "kannada", "speech")}
         slider = page.locator("#sliders input").first
+        slider.scroll_into_view_if_needed()
         box = slider.bounding_box()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         page.mouse.down()
@@ -273,12 +279,8 @@ def test_a_sound_file_is_heard_and_another_refused(chrome, tmp_path):
         page.get_by_role("button", name="Hear what is given").click()
 
 
-def test_a_microphone_is_heard(chromium, tmp_path):
-    """Chromium plays a file over and over into its synthetic microphone."""
-    word = next(recording.samples for recording in standin.recordings() if recording.digit == 3)
-    spoken = tmp_path / "word.wav"
-    spoken.write_bytes(sound_file(np.repeat(np.pad(word, (4000, 8000)), 6), 48000))
-    with static.browser(*MICROPHONE.format(spoken).split()) as chrome, laptop(chrome, "#") as page:
+def test_a_microphone_is_heard(chrome):
+    with laptop(chrome, "#") as page:
         page.get_by_role("button", name="Record a spoken digit").click()
         page.get_by_text("listening").wait_for()
         page.get_by_text("your recording").wait_for()
@@ -294,6 +296,6 @@ def sound_file(samples: np.ndarray, rate: int) -> bytes:
 
 
 def test_it_can_be_timed(chrome):
-    frame = static.table(moves=10, openings=1)
+    frame = static.table(chrome, moves=10, openings=1)
     assert set(frame["what"]) == set(static.ASKED) and (frame["measured"] > 0).all()
     assert all(what in static.show(frame) for what in static.ASKED)

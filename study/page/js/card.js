@@ -9,7 +9,7 @@ const ABOUT = {
   kannada: ["Draw with mouse, finger or stylus, or trace a numeral. As in the data, the ink is made 20 pixels long, with grey edges, its centre of mass in the middle.", "12_hear_draw_say"],
   speech: ["Say one digit in English. The page cuts the word out of what it hears; the picture shows loudness by pitch (upward) and time (to the right, 0.65 s). Its 13 numbers a frame hold no pitch, so what is rebuilt whispers.", "12_hear_draw_say"],
 };
-const KINDS = { test: "a test digit, as rebuilt from itself", numeral: "a numeral of ours", drawing: "your drawing", sound: "your recording" };
+const KINDS = { test: "a test digit", numeral: "a numeral of ours", drawing: "your drawing", sound: "your recording" };
 
 function button(words, label, act) {
   const made = Object.assign(document.createElement("button"), { type: "button", textContent: words });
@@ -110,7 +110,7 @@ export function makeCard(name, title, numerals, actions) {
       part(".given .frame").classList.toggle("kept", view.missing && Boolean(content));
       const what = !content ? "nothing" : KINDS[content.kind];
       part(".given figcaption").textContent = view.missing ? "○ not given" : `● given: ${what}`;
-      part(".rebuilt figcaption").textContent = view.missing ? `◆ rebuilt${view.from ? ` from ${view.from} alone` : ", from nothing"}` : "◆ rebuilt";
+      part(".rebuilt figcaption").textContent = view.missing ? `◆ rebuilt from ${view.from || "nothing"}` : "◆ rebuilt";
       rebuilt.setAttribute("aria-label", `${title}, rebuilt${view.missing && view.from ? ` from ${view.from} alone` : ""}; the label decoder reads ${WORDS[view.reads]}`);
       given.setAttribute("aria-label", numerals ? `Draw a ${title} digit here. Given: ${what}. Ctrl+Z takes the last stroke back, Delete all.` : `${title}, given: ${what}`);
       repaint = () => {
