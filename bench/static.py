@@ -42,11 +42,14 @@ def visit(chromium: Any, address: str = "", path: Path = PAGE, script: str = "",
     """
     context = chromium.new_context(offline=True, **options)
     context.set_default_timeout(1000 * pages.PATIENCE)
-    page, wrong, here = context.new_page(), [], path.resolve().as_uri()
+    page: Any = context.new_page()
+    wrong, here = list[str](), path.resolve().as_uri()
     ours = (here, "blob:", "data:")
     context.on("request", lambda asked: None if asked.url.startswith(ours) else wrong.append(asked.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.tools = context.new_cdp_session(page)
+    page.tools.send("Performance.enable", {"timeDomain": "threadTicks"})
     if script:
         page.add_init_script(script)
     page.goto(here + address)
@@ -82,9 +85,7 @@ def table(chromium: Any, moves: int = 500, openings: int = 5, path: Path = PAGE)
 
 def worked(page: Any) -> float:
     """Processor time that the page's thread has taken so far, in ms."""
-    tools = page.context.new_cdp_session(page)
-    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
-    told = {metric["name"]: metric["value"] for metric in tools.send("Performance.getMetrics")["metrics"]}
+    told = {metric["name"]: metric["value"] for metric in page.tools.send("Performance.getMetrics")["metrics"]}
     return 1000 * told["ThreadTime"]
 
 

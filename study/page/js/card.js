@@ -1,7 +1,7 @@
 // One modality's card: what is given above, what is rebuilt below, and the tools to give something.
 
 import { makePen } from "./pen.js";
-import { WORDS, paint } from "./paint.js";
+import { WORDS, paint, theme } from "./paint.js";
 import { decode, play, record } from "./microphone.js";
 
 const ABOUT = {
@@ -18,7 +18,7 @@ function button(words, label, act) {
   return made;
 }
 
-// `actions`: give(content or null), toggle(given), hear(), said(samples), heard(). -> show(view), which repaints the card.
+// `actions`: give(content or null), toggle(given), hear(), said(samples), heard(). -> the card, and show(view).
 export function makeCard(name, title, numerals, actions) {
   const card = document.getElementById("card").content.cloneNode(true).firstElementChild;
   const part = (selector) => card.querySelector(selector);
@@ -32,8 +32,7 @@ export function makeCard(name, title, numerals, actions) {
   box.addEventListener("change", () => actions.toggle(box.checked));
   const [given, rebuilt] = card.querySelectorAll("canvas");
   const still = document.createElement("canvas");
-  let [content, faint] = [null, []];
-  let repaint = () => paint(given, new Float32Array(1), 1);
+  let [content, faint, before] = [null, [], []];
 
   async function tried(act) {
     problem.textContent = "";
@@ -58,8 +57,7 @@ export function makeCard(name, title, numerals, actions) {
     trace.addEventListener("change", () => {
       faint = numerals[trace.value] ?? [];
       fill.disabled = !faint.length;
-      if (faint.length) actions.give(null);
-      repaint();
+      actions.give(faint.length ? null : content);
     });
     const fill = button("Fill", `Give the ${title} numeral that is chosen`, () => actions.give({ kind: "numeral", digit: Number(trace.value) }));
     fill.disabled = true;
@@ -113,18 +111,13 @@ export function makeCard(name, title, numerals, actions) {
       part(".rebuilt figcaption").textContent = view.missing ? `◆ rebuilt from ${view.from || "nothing"}` : "◆ rebuilt";
       rebuilt.setAttribute("aria-label", `${title}, rebuilt${view.missing && view.from ? ` from ${view.from} alone` : ""}; the label decoder reads ${WORDS[view.reads]}`);
       given.setAttribute("aria-label", numerals ? `Draw a ${title} digit here. Given: ${what}. Ctrl+Z takes the last stroke back, Delete all.` : `${title}, given: ${what}`);
-      repaint = () => {
-        const shown = view.given ?? { ink: new Float32Array(1), width: 1 };
-        if (numerals) {
-          if (content?.kind === "test") paint(still, shown.ink, shown.width);
-          show(content?.kind === "test" ? still : null);
-        } else {
-          paint(given, shown.ink, shown.width);
-          show();
-        }
-        paint(rebuilt, view.rebuilt.ink, view.rebuilt.width);
-      };
-      repaint();
+      paint(rebuilt, view.rebuilt.ink, view.rebuilt.width);
+      const now = [content, faint, view.given, theme()];
+      if (now.every((each, i) => each === before[i])) return; // what is given stands as it stood
+      before = now;
+      const shown = view.given ?? { ink: new Float32Array(1), width: 1 };
+      if (!numerals || content?.kind === "test") paint(numerals ? still : given, shown.ink, shown.width);
+      show(content?.kind === "test" ? still : null);
     },
   };
 }

@@ -81,7 +81,8 @@ function show() {
   const glyphs = (digit) => where.scripts.map((script) => numeral(numerals[script][digit], NUMERALS[script][digit])).join("");
   const row = (digit) => `<div class="digit${told.sure ? "" : " unsure"}"><span>${digit}</span>${glyphs(digit)}</div><p>“${WORDS[digit]}”, ${percent(p[digit])}</p>`;
   const head = told.sure ? "" : given.length ? "<p><b>Not sure.</b> The two likeliest:</p>" : "<p><b>Nothing is given.</b></p>";
-  element("read").innerHTML = head + (given.length || Object.keys(state.moves).length ? told.digits.map(row).join("") : "");
+  const answer = head + (given.length || Object.keys(state.moves).length ? told.digits.map(row).join("") : "");
+  if (answer !== show.answer) element("read").innerHTML = show.answer = answer;
   element("notes").replaceChildren(...told.notes.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
   element("bars").setAttribute("aria-label", `Probabilities: ${ranked(p).slice(0, 3).map((digit) => `${digit}, ${percent(p[digit])}`).join("; ")}`);
   [...element("bars").children].forEach((bar, digit) => (bar.style.height = `${100 * p[digit]}%`));

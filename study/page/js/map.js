@@ -1,6 +1,6 @@
 // Test digits in a plane of the latent space, and where what is given lies among them.
 
-import { colour } from "./paint.js";
+import { theme } from "./paint.js";
 
 const NEAR = 24; // pixels from a digit within which a click chooses it
 
@@ -15,9 +15,14 @@ export function makeMap(canvas, points, axes, choose) {
     return [Math.min(1, Math.max(0, part[0])) * canvas.width, (1 - Math.min(1, Math.max(0, part[1]))) * canvas.height];
   };
 
-  function draw() {
-    const [fine, light] = [window.devicePixelRatio, getComputedStyle(canvas).getPropertyValue("--map")];
-    context.clearRect(0, 0, canvas.width, canvas.height);
+  const still = document.createElement("canvas"); // the digits, which seldom change
+  let drawn = "";
+  function digits() {
+    const [fine, light] = [window.devicePixelRatio, theme().map];
+    if (drawn === [canvas.width, canvas.height, light, here.row].join()) return;
+    drawn = [canvas.width, canvas.height, light, here.row].join();
+    [still.width, still.height] = [canvas.width, canvas.height];
+    const context = still.getContext("2d");
     context.textAlign = "center";
     context.textBaseline = "middle";
     points.forEach((point, i) => {
@@ -26,6 +31,13 @@ export function makeMap(canvas, points, axes, choose) {
       context.fillStyle = `hsl(${(36 * 7 * point.label) % 360} 60% ${light})`; // neighbours far apart
       context.fillText(point.label, ...place(point));
     });
+  }
+
+  function draw() {
+    digits();
+    const fine = window.devicePixelRatio;
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    if (still.width && still.height) context.drawImage(still, 0, 0);
     const [x, y] = place(here);
     const unit = reach.map(([low, high], i) => (0.88 * [canvas.width, canvas.height][i]) / (high - low));
     const [across, both, up] = here.spread; // variances and covariance in the plane
@@ -35,7 +47,7 @@ export function makeMap(canvas, points, axes, choose) {
     context.beginPath();
     context.ellipse(x, y, Math.max(long, 7 * fine), Math.max(short, 7 * fine), 0.5 * Math.atan2(2 * b, a - c), 0, 2 * Math.PI);
     context.lineWidth = 2.5 * fine;
-    context.strokeStyle = `rgb(${colour("--text")})`;
+    context.strokeStyle = theme().text;
     context.stroke();
     context.beginPath();
     context.arc(x, y, 3.5 * fine, 0, 2 * Math.PI);

@@ -25,16 +25,19 @@ function trunk(layers, prefix) {
 
 export function linear({ rows, columns, scale, bias, weight }, x) {
   const out = new Float64Array(rows);
-  for (let r = 0, at = 0; r < rows; r++) {
-    let [a, b, k] = [0, 0, 0];
-    for (; k + 1 < columns; k += 2, at += 2) {
+  let r = 0;
+  for (; r + 3 < rows; r += 4) {
+    let [a, b, c, d, at] = [0, 0, 0, 0, r * columns]; // four rows at once: each x[k] is read once for them
+    for (let k = 0; k < columns; k++, at++) {
       a += weight[at] * x[k];
-      b += weight[at + 1] * x[k + 1];
+      b += weight[at + columns] * x[k];
+      c += weight[at + 2 * columns] * x[k];
+      d += weight[at + 3 * columns] * x[k];
     }
-    if (k < columns) a += weight[at++] * x[k];
-    out[r] = (a + b) * scale[r] + bias[r];
+    [out[r], out[r + 1], out[r + 2], out[r + 3]] = [a, b, c, d];
   }
-  return out;
+  for (; r < rows; r++) for (let k = 0; k < columns; k++) out[r] += weight[r * columns + k] * x[k];
+  return out.map((sum, row) => sum * scale[row] + bias[row]);
 }
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));

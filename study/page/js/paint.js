@@ -12,8 +12,20 @@ export function colour(name, element = document.documentElement) {
   return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 }
 
+// The page's colours as they are now: read once, and again when the reader's preference is another.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let [kept, of] = [{}, null];
+export function theme() {
+  if (of !== dark.matches) {
+    const style = getComputedStyle(document.documentElement);
+    const words = Object.fromEntries(["--text", "--line", "--ink", "--map"].map((name) => [name.slice(2), style.getPropertyValue(name).trim()]));
+    [kept, of] = [{ ...words, levels: [colour("--paper"), colour("--ink")] }, dark.matches];
+  }
+  return kept;
+}
+
 // Shares of ink [height * width] in [0, 1] -> a canvas of as many pixels.
-export function paint(canvas, ink, width, [paper, black] = [colour("--paper"), colour("--ink")]) {
+export function paint(canvas, ink, width, [paper, black] = theme().levels) {
   const height = ink.length / width;
   if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
   const context = canvas.getContext("2d");

@@ -1,6 +1,7 @@
 // Paper to draw on, by mouse, finger or stylus: strokes of points [x, y] in parts of the side.
 
 import { PEN } from "./drawing.js";
+import { theme } from "./paint.js";
 
 const NEAR = 0.005; // of the side: a point no further from the last one adds nothing
 
@@ -25,14 +26,13 @@ export function makePen(canvas, { begin, end, erase }) {
   }
 
   function draw() {
-    const style = getComputedStyle(canvas);
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (shown.image && !open) {
       context.imageSmoothingEnabled = false;
       context.drawImage(shown.image, 0, 0, canvas.width, canvas.height);
     }
-    trace(shown.faint, style.getPropertyValue("--line"));
-    trace(open ? [...shown.strokes, open] : shown.strokes, style.getPropertyValue("--ink"));
+    trace(shown.faint, theme().line);
+    trace(open ? [...shown.strokes, open] : shown.strokes, theme().ink);
   }
 
   function fit() {
