@@ -52,7 +52,7 @@ figures: .venv/.stamp ## redraw every figure from saved results into data/out/, 
 	@echo "figures: redrawing from saved results"
 	@$(PY) -m study.plots
 
-bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae; instead, BROWSER=1: the explorer's latency, BUSY=1: beside other work)
+bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae; instead, BROWSER=1: the explorer's latency, and the static page's, BUSY=1: beside other work)
 	@$(PY) -m bench.run $(if $(PEERS),--peers) $(if $(BROWSER),--browser) $(if $(BUSY),--busy)
 
 soak: .venv/.stamp ## try hard what the study promises, for twenty minutes: broken files, kills, moves, visitors, two studies in a row

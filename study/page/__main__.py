@@ -12,7 +12,7 @@ from scipy.signal import sosfilt_zi
 
 from mvae_lib import load
 from mvae_lib.data.speech import FRAME, MFCC, RATE
-from mvae_lib.storage import ROOT, write
+from mvae_lib.storage import write
 from study.app.pen import EXAMPLES
 from study.app.sound import HIGH
 from study.page.stored import STORED
@@ -72,7 +72,7 @@ def _short(values: np.ndarray) -> Any:
 
 
 def main() -> None:
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "index.html"
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE.parents[1] / "docs" / "index.html"
     write(path, lambda part: part.write_text(page(), encoding="utf-8"))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 

@@ -49,7 +49,7 @@ def measured(model: MVAE, test: Pairs, val: Pairs) -> dict[str, Any]:
         hardest = int(places[own[places].argmin()])
         rows += [hardest, *[place for place in places.tolist() if place != hardest][: EACH - 1]]
     plane = LinearDiscriminantAnalysis(n_components=2).fit(_fused(model, held, (0, 1, 2)).mean.numpy(), labels_of(val).numpy())
-    examples = {"label": labels[rows].tolist(), "place": rows}
+    examples: dict[str, Any] = {"label": labels[rows].tolist(), "place": rows}
     for part in ("mu", "logvar"):
         examples[part] = {name: _short(getattr(experts, part)[m, rows]) for m, name in enumerate(model.names)}
     return {

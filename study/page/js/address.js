@@ -22,7 +22,7 @@ export function addressOf({ content, off, moves }) {
   });
   const moved = Object.entries(moves).filter(([, amount]) => amount);
   if (moved.length) parts.push(`z=${moved.map(([dimension, amount]) => `${dimension}:${amount}`).join(",")}`);
-  return `#${parts.join("&")}`;
+  return `#${parts.join("&") || "nothing"}`;
 }
 
 // The inverse; what is not understood, or points nowhere, is left out.

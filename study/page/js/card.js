@@ -108,7 +108,7 @@ export function makeCard(name, title, numerals, actions) {
       part(".given .frame").classList.toggle("kept", view.missing && Boolean(content));
       const what = !content ? "nothing" : KINDS[content.kind];
       part(".given figcaption").textContent = view.missing ? "○ not given" : `● given: ${what}`;
-      part(".rebuilt figcaption").textContent = view.missing ? `◆ rebuilt from ${view.from || "nothing"}` : "◆ rebuilt";
+      part(".rebuilt figcaption").textContent = view.missing ? `◆ from ${view.from || "nothing"}` : "◆ rebuilt";
       rebuilt.setAttribute("aria-label", `${title}, rebuilt${view.missing && view.from ? ` from ${view.from} alone` : ""}; the label decoder reads ${WORDS[view.reads]}`);
       given.setAttribute("aria-label", numerals ? `Draw a ${title} digit here. Given: ${what}. Ctrl+Z takes the last stroke back, Delete all.` : `${title}, given: ${what}`);
       paint(rebuilt, view.rebuilt.ink, view.rebuilt.width);

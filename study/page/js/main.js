@@ -26,7 +26,7 @@ const STARTS = [
   ["All three", `#${all(first(7) + 1)}`],
   ["The hardest 7", `#${all(first(7))}`],
   ["Two scripts that disagree", "#f=n7&k=n3"],
-  ["Nothing at all", "#"],
+  ["Nothing at all", "#nothing"],
 ];
 
 let state = stateOf(location.hash.length > 1 ? location.hash : STARTS[0][1], where);
@@ -79,14 +79,14 @@ function show() {
     strip[name].classList.toggle("missing", missing);
   }
   const glyphs = (digit) => where.scripts.map((script) => numeral(numerals[script][digit], NUMERALS[script][digit])).join("");
-  const row = (digit) => `<div class="digit${told.sure ? "" : " unsure"}"><span>${digit}</span>${glyphs(digit)}</div><p>“${WORDS[digit]}”, ${percent(p[digit])}</p>`;
-  const head = told.sure ? "" : given.length ? "<p><b>Not sure.</b> The two likeliest:</p>" : "<p><b>Nothing is given.</b></p>";
-  const answer = head + (given.length || Object.keys(state.moves).length ? told.digits.map(row).join("") : "");
+  const row = ({ digit, words }) => `<div class="digit"><span>${digit}</span>${glyphs(digit)}</div><p>“${WORDS[digit]}”${told.sure ? ", " : "<br>"}${words}</p>`;
+  const answer = (told.head && `<p><b>${told.head}</b></p>`) + told.choices.map((each) => `<div class="choice">${row(each)}</div>`).join("");
+  element("read").classList.toggle("unsure", !told.sure);
   if (answer !== show.answer) element("read").innerHTML = show.answer = answer;
   element("notes").replaceChildren(...told.notes.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
   element("bars").setAttribute("aria-label", `Probabilities: ${ranked(p).slice(0, 3).map((digit) => `${digit}, ${percent(p[digit])}`).join("; ")}`);
   [...element("bars").children].forEach((bar, digit) => (bar.style.height = `${100 * p[digit]}%`));
-  strip.words.textContent = told.sure ? `${told.digits[0]} · “${WORDS[told.digits[0]]}” · ${percent(p[told.digits[0]])}` : told.sentence.split(":")[0];
+  strip.words.textContent = told.sure ? told.choices.map(({ digit, words }) => `${digit} · “${WORDS[digit]}” · ${words}`)[0] : told.sentence.split(":")[0];
   const [centred, axes] = [Array.from(z, (value, d) => value - plane.centre[d]), plane.axes];
   const along = (axis, values) => values.reduce((sum, value, d) => sum + value * axis[d], 0);
   const spread = [[0, 0], [0, 1], [1, 1]].map(([i, j]) => along(axes[i], axes[j].map((value, d) => value * Math.exp(posterior.logvar[d]))));
@@ -202,7 +202,7 @@ element("save").addEventListener("click", async () => {
   });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await picture(columns, now.told.sentence));
-  link.download = `rebuilt-${now.told.digits[0]}.png`;
+  link.download = `rebuilt-${ranked(now.p)[0]}.png`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 });
