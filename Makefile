@@ -11,7 +11,7 @@ SHARED_CORES := OMP_NUM_THREADS=1
 PIP := -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-newest lab app data figures bench soak refresh
+.PHONY: help study test test-newest lab app page data figures bench soak refresh
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ app: .venv/.stamp ## open the page on this machine alone: the explorer, and a pl
 	@echo "app: serving the page (Ctrl-C here ends it)"
 	@cd notebooks/page && JUPYTER_PATH="$(CURDIR)/notebooks/page:$(CURDIR)/.venv/share/jupyter" "$(CURDIR)/$(PY)" -m voila explorer.ipynb
 
+page: .venv/.stamp ## write the page that needs no server: one HTML file, docs/index.html (or PAGE=where)
+	@echo "page: writing it from the shipped weights"
+	@$(PY) -m study.page $(PAGE)
+
 data: .venv/.stamp ## get the public data files and prepare the arrays of both presets
 	@echo "data: looking for the public files"
 	@$(PY) -m mvae_lib.data
@@ -48,7 +52,7 @@ figures: .venv/.stamp ## redraw every figure from saved results into data/out/, 
 	@echo "figures: redrawing from saved results"
 	@$(PY) -m study.plots
 
-bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae; instead, BROWSER=1: the explorer's latency, BUSY=1: beside other work)
+bench: .venv/.stamp $(if $(PEERS),bench/.venv/.stamp) ## time everything against the plain way and the floor (PEERS=1: and MultiVae; instead, BROWSER=1: the explorer's latency, and the static page's, BUSY=1: beside other work)
 	@$(PY) -m bench.run $(if $(PEERS),--peers) $(if $(BROWSER),--browser) $(if $(BUSY),--busy)
 
 soak: .venv/.stamp ## try hard what the study promises, for twenty minutes: broken files, kills, moves, two studies in a row

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pandas as pd
 import psutil
 
-from bench import browser, busy, steps, targets
+from bench import browser, busy, static, steps, targets
 from bench.clocks import OUT, ROOT, machine
 from mvae_lib import data
 from mvae_lib.presets import AS_RUN
@@ -61,7 +61,10 @@ def latencies(here: dict[str, str | int]) -> None:
     with told("its page: opening, and ten thousand moves"):
         page = browser.page_table()
         page.to_csv(OUT / "page.csv", index=False)
-    print(f"\n{browser.show(events)}\n\n{browser.show_page(page)}\n\nResults: {OUT}/browser.csv")
+    with told("the static page"), static.browser() as chromium:
+        file = static.table(chromium)
+        file.to_csv(OUT / "static.csv", index=False)
+    print(f"\n{browser.show(events)}\n\n{browser.show_page(page)}\n\n{static.show(file)}\n\nResults: {OUT}/browser.csv")
 
 
 def beside_others(here: dict[str, str | int]) -> None:

@@ -22,7 +22,8 @@ LISTED = [Requirement(line) for line in PROJECT["dependencies"] + sum(EXTRAS.val
 WANTED = {r.name: r for r in LISTED if r.name != PROJECT["name"]}
 LOCK = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")]
 PINS = {canonicalize_name(name): pin for name, _, pin in (line.partition("==") for line in LOCK)}
-CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+ASKED = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+CONDA = [name for each in ASKED for name in (each["pip"] if isinstance(each, dict) else [each])]
 CONDA_NAMES = {"torch": "pytorch", "soundfile": "pysoundfile", "playwright": "playwright-python"}
 CONDA_NAMES |= {"python-speech-features": "python_speech_features"}
 
