@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import needs_runs
+from safetensors.torch import save_file
 
 from bench import mutations, soak
 from bench.mutations import Reader
@@ -54,10 +56,11 @@ def test_a_killed_training_ends_as_one_that_was_left_alone() -> None:
 
 
 def test_a_training_that_ends_elsewhere_is_lost(tmp_path: Path) -> None:
-    for name, content in {"one": b"same", "two": b"same", "three": b"other"}.items():
-        (tmp_path / name).write_bytes(content)
+    about = {str(number): "x" for number in range(20)}
+    for name, value, epochs in (("one", 0.5, "3"), ("two", 0.5, "3"), ("three", 0.5 + 2**-24, "3"), ("four", 0.5, "4")):
+        save_file({"w": torch.tensor([value])}, tmp_path / name, {**about, "epochs": epochs})
     assert soak.same(tmp_path / "one", tmp_path / "two")
-    assert not soak.same(tmp_path / "one", tmp_path / "three") and not soak.same(tmp_path / "one", tmp_path / "none")
+    assert not any(soak.same(tmp_path / "one", tmp_path / other) for other in ("three", "four", "none"))
 
 
 @needs_runs
