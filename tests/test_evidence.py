@@ -139,7 +139,10 @@ def test_what_is_committed_has_its_scale_and_its_effective_size():
 
 
 def test_two_notebooks_give_one_answer_to_why_farsi_is_dear():
-    said = {"01_explore_data": "hickness does not explain why a", "09_claims": "does not cost more than a given one by wider strokes"}
+    said = {
+        "01_explore_data": "hickness does not explain why a",
+        "09_claims": "does not cost more than a given one by wider strokes",
+    }
     for name, words in said.items():
         cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"]
         text = "\n".join("".join(cell["source"]) for cell in cells)
